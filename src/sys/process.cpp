@@ -1,0 +1,182 @@
+#include "sys/process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <ctime>
+
+#include "sys/descriptor.h"
+#include "sys/execute.h"
+#include "sys/proc.h"
+#include "sys/signal_relay.h"
+
+namespace headrace::sys {
+namespace {
+
+// How long one wait lasts at most where the kernel has no pidfd (before 5.3) and only asking again shows the end.
+constexpr Nanoseconds without_pidfd = 5'000'000;
+
+// Longer than any program runs, and far from overflowing.
+constexpr Nanoseconds forever = 1'000'000'000'000'000'000;
+
+timespec to_timespec(Nanoseconds time) noexcept {
+    time = std::max<Nanoseconds>(time, 0);
+    return {static_cast<time_t>(time / 1'000'000'000), static_cast<long>(time % 1'000'000'000)};
+}
+
+// All signals held back in this thread, so that none acts on the child before its dispositions are restored.
+class SignalsBlocked {
+public:
+    SignalsBlocked() {
+        sigset_t all;
+        (void)::sigfillset(&all);
+        (void)::pthread_sigmask(SIG_SETMASK, &all, &before_);
+    }
+    ~SignalsBlocked() { restore(); }
+    SignalsBlocked(const SignalsBlocked&) = delete;
+    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+    void restore() const noexcept { (void)::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+private:
+    sigset_t before_;
+};
+
+[[noreturn]] void become_command(const Execution& execution, const SignalRelay& relay, const SignalsBlocked& blocked,
+                                 int error_pipe) noexcept {
+    relay.restore_in_child();
+    blocked.restore();
+    const int error = execution.execute();
+    (void)!::write(error_pipe, &error, sizeof error);
+    ::_exit(127);
+}
+
+// The error of the exec; 0 when the pipe was closed by a successful one.
+int read_exec_error(int error_pipe) noexcept {
+    int error = 0;
+    ssize_t count = -1;
+    do count = ::read(error_pipe, &error, sizeof error);
+    while (count < 0 && errno == EINTR);
+    return count == static_cast<ssize_t>(sizeof error) ? error : 0;
+}
+
+Exit exit_of(const siginfo_t& info, Nanoseconds when) {
+    Exit exit;
+    exit.when = when;
+    if (info.si_code == CLD_EXITED)
+        exit.code = info.si_status;
+    else
+        exit.signal = info.si_status;
+    return exit;
+}
+
+}  // namespace
+
+struct Child::State {
+    std::unique_ptr<SignalRelay> relay;
+    Descriptor pidfd;
+    pid_t pid = 0;
+    Nanoseconds started = 0;
+    std::optional<Exit> exit;
+
+    void hand_on_signals();
+    void poll_once(Nanoseconds timeout);
+    std::optional<Exit> reap();
+};
+
+void Child::State::hand_on_signals() {
+    while (const std::optional<ReceivedSignal> received = relay->next()) {
+        // The process id cannot have been given to another process: only reap() frees it.
+        if (must_hand_on(*received, static_cast<std::uint32_t>(pid))) (void)::kill(pid, received->number);
+    }
+}
+
+void Child::State::poll_once(Nanoseconds timeout) {
+    std::array<pollfd, 2> waiting{{{pidfd.get(), POLLIN, 0}, {relay->descriptor(), POLLIN, 0}}};
+    const timespec limit = to_timespec(pidfd ? timeout : std::min(timeout, without_pidfd));
+    (void)::ppoll(waiting.data(), waiting.size(), &limit, nullptr);
+}
+
+std::optional<Exit> Child::State::reap() {
+    const Nanoseconds when = monotonic_now();
+    siginfo_t info{};
+    int result = -1;
+    do result = ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
+    while (result != 0 && errno == EINTR);
+    if (result == 0 && info.si_pid == 0) return std::nullopt;
+    exit = result == 0 ? exit_of(info, when) : Exit{std::nullopt, std::nullopt, when};
+    return exit;
+}
+
+Result<Child> Child::start(const std::vector<std::string>& command,
+                           const std::vector<std::pair<std::string, std::string>>& environment) {
+    if (command.empty()) return fail(ErrorCode::invalid_argument, "no command was given to start: name a program");
+    const Execution execution(command, environment);
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno(errno, "cannot open a pipe to start " + command.front());
+    Descriptor read_end(ends[0]);
+    Descriptor write_end(ends[1]);
+    auto state = std::make_unique<State>();
+    {
+        const SignalsBlocked blocked;
+        auto relay = SignalRelay::install();
+        if (!relay) return tl::unexpected<Error>(relay.error());
+        state->relay = std::move(*relay);
+        state->started = monotonic_now();
+        state->pid = ::fork();
+        if (state->pid == 0) become_command(execution, *state->relay, blocked, write_end.get());
+        if (state->pid < 0) {
+            const int error = errno;
+            state->relay.reset();
+            return fail(ErrorCode::io_error, execution.failure(error == ENOMEM ? ENOMEM : EAGAIN).message);
+        }
+        state->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, state->pid, 0)));
+    }
+    write_end.reset();
+    if (const int error = read_exec_error(read_end.get()); error != 0) {
+        (void)::waitpid(state->pid, nullptr, 0);
+        return tl::unexpected<Error>(execution.failure(error));
+    }
+    return Child(std::move(state));
+}
+
+Child::Child(std::unique_ptr<State> state) : state_(std::move(state)) {}
+Child::Child(Child&&) noexcept = default;
+Child& Child::operator=(Child&&) noexcept = default;
+Child::~Child() = default;
+
+std::uint32_t Child::pid() const noexcept { return static_cast<std::uint32_t>(state_->pid); }
+Nanoseconds Child::started() const noexcept { return state_->started; }
+
+std::optional<Exit> Child::wait(Nanoseconds timeout) {
+    const Nanoseconds deadline = monotonic_now() + std::clamp<Nanoseconds>(timeout, 0, forever);
+    while (!state_->exit) {
+        state_->poll_once(deadline - monotonic_now());
+        if (state_->reap()) break;
+        state_->hand_on_signals();
+        if (monotonic_now() >= deadline) return std::nullopt;
+    }
+    return state_->exit;
+}
+
+Nanoseconds monotonic_now() noexcept {
+    timespec now{};
+    (void)::clock_gettime(CLOCK_MONOTONIC, &now);
+    return static_cast<Nanoseconds>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
+}
+
+bool process_alive(std::uint32_t pid) noexcept {
+    if (pid == 0) return false;
+    // A zombie has ended: only its parent has not asked yet.
+    if (const auto stat = read_process_stat(pid)) return stat->state != 'Z' && stat->state != 'X';
+    return ::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM;
+}
+
+}  // namespace headrace::sys

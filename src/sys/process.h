@@ -1,0 +1,78 @@
+// Starts a command and watches it and its descendants from outside.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "headrace/result.h"
+#include "headrace/run.h"
+
+namespace headrace::sys {
+
+// How a process ended.
+struct Exit {
+    std::optional<int> code;
+    std::optional<int> signal;
+    Nanoseconds when = 0;  // CLOCK_MONOTONIC
+};
+
+// A command that runs in our process group with our standard input, output, error, working directory, limits and
+// signal dispositions, so that it owns the terminal and job control as without us. While it runs we ignore what the
+// terminal sends (SIGINT, SIGQUIT, SIGWINCH: it sends them to the command too) and hand on SIGINT, SIGQUIT, SIGTERM,
+// SIGHUP, SIGUSR1, SIGUSR2, SIGCONT and SIGWINCH that another process sends to us. A signal that is sent with kill to
+// the whole process group reaches the command twice: the receiver of a signal cannot tell that from one sent to it
+// alone. Ctrl-Z stops both. Only one Child at a time hands signals on; not safe for several threads.
+class Child {
+public:
+    // Errors: not_found, not_executable (of the command), invalid_argument (no command), io_error (fork failed).
+    // `environment` holds the variables to set over our own environment.
+    static Result<Child> start(const std::vector<std::string>& command,
+                               const std::vector<std::pair<std::string, std::string>>& environment);
+    Child(Child&&) noexcept;
+    Child& operator=(Child&&) noexcept;
+    ~Child();  // restores our signal dispositions; does not wait
+
+    std::uint32_t pid() const noexcept;
+    Nanoseconds started() const noexcept;  // CLOCK_MONOTONIC just before the fork
+
+    // Waits at most `timeout` for the end; handed-on signals are delivered meanwhile. Empty: still running.
+    std::optional<Exit> wait(Nanoseconds timeout);
+
+private:
+    struct State;
+    explicit Child(std::unique_ptr<State> state);
+    std::unique_ptr<State> state_;
+};
+
+// Looks at the tree of processes below `root`.
+class ProcessTree {
+public:
+    explicit ProcessTree(std::uint32_t root);
+    ~ProcessTree();
+    ProcessTree(const ProcessTree&) = delete;
+    ProcessTree& operator=(const ProcessTree&) = delete;
+
+    // Looks once: finds new processes, takes CPU times, notes which ended (exactly, by pidfd, when a look came
+    // between). The peak of the sum of proportional set sizes is taken too; it is read only when the cheap sum of
+    // resident sizes has grown by 2 %, because reading it walks the page tables of the program.
+    void look();
+
+    // Only notes which processes have ended since: one system call, for exact end times between looks.
+    void poll_ends();
+
+    std::int64_t peak_bytes() const noexcept;
+    std::vector<ProcessRecord> processes() const;
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+Nanoseconds monotonic_now() noexcept;
+bool process_alive(std::uint32_t pid) noexcept;
+
+}  // namespace headrace::sys

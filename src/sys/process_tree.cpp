@@ -1,0 +1,242 @@
+#include <dirent.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cstdio>
+#include <cstring>
+#include <ctime>
+#include <unordered_map>
+#include <unordered_set>
+
+#include "sys/descriptor.h"
+#include "sys/file.h"
+#include "sys/proc.h"
+#include "sys/process.h"
+
+namespace headrace::sys {
+namespace {
+
+// How long after its start a process may still exchange its arguments (fork, then exec).
+constexpr Nanoseconds settling = 2'000'000'000;
+
+// Reading the proportional set sizes stays below this part of the time, also when the resident sizes do not grow:
+// forked workers that write to shared pages make the program larger at the same resident size.
+constexpr Nanoseconds proportional_part = 1000;
+constexpr Nanoseconds proportional_pause = 5'000'000'000;
+
+struct Member {
+    ProcessRecord record;
+    std::uint64_t start_ticks = 0;
+    Descriptor pidfd;
+    Descriptor statm;  // stays open, so that a look needs no path look-up
+};
+
+// The CPU time of a whole process to the nanosecond: the kernel makes a clock of each process. -1 when it has gone.
+std::int64_t cpu_time_of(std::uint32_t pid) noexcept {
+    clockid_t clock{};
+    timespec time{};
+    if (::clock_getcpuclockid(static_cast<pid_t>(pid), &clock) != 0 || ::clock_gettime(clock, &time) != 0) return -1;
+    return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
+
+std::int64_t resident_bytes(const Member& member) noexcept {
+    std::array<char, 128> buffer;
+    const long count = member.statm ? read_small_at(member.statm.get(), buffer.data(), buffer.size() - 1) : -1;
+    if (count <= 0) return 0;
+    buffer[static_cast<std::size_t>(count)] = '\0';
+    long long total = 0;
+    long long resident = 0;
+    if (std::sscanf(buffer.data(), "%lld %lld", &total, &resident) != 2) return 0;
+    return resident * ::sysconf(_SC_PAGESIZE);
+}
+
+// The proportional set size; empty where it may not be read.
+std::optional<std::int64_t> proportional_bytes(std::uint32_t pid) noexcept {
+    std::array<char, 64> path;
+    (void)std::snprintf(path.data(), path.size(), "/proc/%u/smaps_rollup", pid);
+    std::array<char, 2048> buffer;
+    const long count = read_small(path.data(), buffer.data(), buffer.size() - 1);
+    if (count <= 0) return std::nullopt;
+    buffer[static_cast<std::size_t>(count)] = '\0';
+    const char* line = std::strstr(buffer.data(), "\nPss:");
+    long long kibibytes = 0;
+    if (line == nullptr || std::sscanf(line, "\nPss: %lld kB", &kibibytes) != 1) return std::nullopt;
+    return kibibytes * 1024;
+}
+
+// Parents and their children, from every process there is: for kernels without /proc/<pid>/task/<tid>/children.
+std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> scan_children() {
+    std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> children;
+    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc"), &::closedir);
+    while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
+        std::uint32_t pid = 0;
+        const char* end = entry->d_name + std::strlen(entry->d_name);
+        if (const auto parsed = std::from_chars(entry->d_name, end, pid); parsed.ptr != end) continue;
+        if (const auto stat = read_process_stat(pid)) children[stat->parent].push_back(pid);
+    }
+    return children;
+}
+
+}  // namespace
+
+struct ProcessTree::State {
+    std::vector<Member> members;                             // in the order in which they were found; none leaves
+    std::unordered_map<std::uint32_t, std::size_t> living;   // process id to place in members
+    std::unordered_map<std::uint32_t, std::uint64_t> ended;  // process id to start: a zombie is found again and again
+    Descriptor loadavg;
+    std::optional<std::uint64_t> last_number;
+    bool kernel_tells_children = true;
+    std::int64_t peak = 0;
+    std::int64_t resident_when_read = 0;
+    Nanoseconds next_proportional = 0;
+
+    bool add(std::uint32_t pid, std::uint32_t parent);
+    void search();
+    void note_ends();
+    void end(std::size_t place, Nanoseconds when);
+    void take_times();
+    void take_memory();
+};
+
+bool ProcessTree::State::add(std::uint32_t pid, std::uint32_t parent) {
+    const auto known = living.find(pid);
+    const auto stat = read_process_stat(pid);
+    if (!stat) return false;
+    if (const auto old = ended.find(pid); old != ended.end() && old->second == stat->start_ticks) return false;
+    if (known != living.end()) {
+        if (members[known->second].start_ticks == stat->start_ticks) return true;
+        // The number was given to a new process: the old one ended unseen, at the latest when the new one began.
+        end(known->second, monotonic_of_ticks(stat->start_ticks));
+    }
+    Member member;
+    member.record.pid = pid;
+    member.record.parent_pid = parent != 0 ? parent : stat->parent;
+    member.start_ticks = stat->start_ticks;
+    member.record.start = monotonic_of_ticks(stat->start_ticks);
+    member.record.command = read_command_line(pid);
+    member.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
+    member.statm.reset(::open(("/proc/" + std::to_string(pid) + "/statm").c_str(), O_RDONLY | O_CLOEXEC));
+    living[pid] = members.size();
+    members.push_back(std::move(member));
+    return true;
+}
+
+// Goes down from every known process that lives, those that were re-parented since included.
+void ProcessTree::State::search() {
+    std::vector<std::uint32_t> open;
+    for (const auto& [pid, place] : living) open.push_back(pid);
+    std::unordered_set<std::uint32_t> seen(open.begin(), open.end());
+    std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> scanned;
+    if (!kernel_tells_children) scanned = scan_children();
+    while (!open.empty()) {
+        const std::uint32_t parent = open.back();
+        open.pop_back();
+        std::optional<std::vector<std::uint32_t>> children;
+        if (kernel_tells_children) children = read_children(parent);
+        if (kernel_tells_children && !children) {
+            kernel_tells_children = false;
+            scanned = scan_children();
+        }
+        for (const std::uint32_t child : children ? *children : scanned[parent]) {
+            const bool added = add(child, parent);
+            if (added && seen.insert(child).second) open.push_back(child);
+        }
+    }
+}
+
+void ProcessTree::State::end(std::size_t place, Nanoseconds when) {
+    Member& member = members[place];
+    member.record.end = when;
+    // A zombie still has its CPU time; once its parent has waited for it, the number may be another's.
+    const auto stat = read_process_stat(member.record.pid);
+    if (stat && stat->start_ticks == member.start_ticks) {
+        member.record.cpu_ns = std::max(member.record.cpu_ns, cpu_time_of(member.record.pid));
+    }
+    member.pidfd.reset();
+    member.statm.reset();
+    living.erase(member.record.pid);
+    ended[member.record.pid] = member.start_ticks;
+}
+
+void ProcessTree::State::note_ends() {
+    std::vector<pollfd> waiting;
+    std::vector<std::size_t> places;
+    std::vector<std::size_t> gone;
+    for (const auto& [pid, place] : living) {
+        if (members[place].pidfd) {
+            waiting.push_back({members[place].pidfd.get(), POLLIN, 0});
+            places.push_back(place);
+        } else if (const auto stat = read_process_stat(pid);
+                   !stat || stat->start_ticks != members[place].start_ticks || stat->state == 'Z') {
+            gone.push_back(place);
+        }
+    }
+    const bool any = !waiting.empty() && ::poll(waiting.data(), waiting.size(), 0) > 0;
+    const Nanoseconds now = monotonic_now();
+    for (std::size_t i = 0; any && i < waiting.size(); ++i) {
+        if (waiting[i].revents != 0) gone.push_back(places[i]);
+    }
+    for (const std::size_t place : gone) end(place, now);
+}
+
+void ProcessTree::State::take_times() {
+    const Nanoseconds now = monotonic_now();
+    for (const auto& [pid, place] : living) {
+        Member& member = members[place];
+        member.record.cpu_ns = std::max(member.record.cpu_ns, cpu_time_of(pid));
+        if (now - member.record.start < settling) {
+            std::string command = read_command_line(pid);
+            if (!command.empty() && command.front() != '[') member.record.command = std::move(command);
+        }
+    }
+}
+
+void ProcessTree::State::take_memory() {
+    std::int64_t resident = 0;
+    for (const auto& [pid, place] : living) resident += resident_bytes(members[place]);
+    const Nanoseconds before = monotonic_now();
+    const bool grown = resident > resident_when_read + resident_when_read / 50;
+    if (!grown && before < next_proportional) return;
+    std::int64_t sum = 0;
+    for (const auto& [pid, place] : living) sum += proportional_bytes(pid).value_or(resident_bytes(members[place]));
+    peak = std::max(peak, sum);
+    resident_when_read = std::max(resident, resident_when_read);
+    const Nanoseconds after = monotonic_now();
+    next_proportional = after + std::max(proportional_pause, proportional_part * (after - before));
+}
+
+ProcessTree::ProcessTree(std::uint32_t root) : state_(std::make_unique<State>()) {
+    state_->loadavg.reset(::open("/proc/loadavg", O_RDONLY | O_CLOEXEC));
+    (void)state_->add(root, 0);
+}
+
+ProcessTree::~ProcessTree() = default;
+
+void ProcessTree::look() {
+    state_->note_ends();
+    // The search reads a file for each thread of the program, and mostly no process or thread was made since.
+    const std::optional<std::uint64_t> number =
+        state_->loadavg ? last_process_number(state_->loadavg.get()) : std::nullopt;
+    if (!number || number != state_->last_number) state_->search();
+    state_->last_number = number;
+    state_->take_times();
+    state_->take_memory();
+}
+
+void ProcessTree::poll_ends() { state_->note_ends(); }
+
+std::int64_t ProcessTree::peak_bytes() const noexcept { return state_->peak; }
+
+std::vector<ProcessRecord> ProcessTree::processes() const {
+    std::vector<ProcessRecord> records;
+    records.reserve(state_->members.size());
+    for (const Member& member : state_->members) records.push_back(member.record);
+    return records;
+}
+
+}  // namespace headrace::sys

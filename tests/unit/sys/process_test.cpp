@@ -1,0 +1,338 @@
+#include "sys/process.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/ioctl.h>
+
+#include <functional>
+
+#include "sys/helpers.h"
+#include "sys/python_finder.h"
+#include "sys/signal_relay.h"
+
+namespace headrace::sys {
+namespace {
+
+constexpr Nanoseconds second = 1'000'000'000;
+
+Exit end_of(Child& child) {
+    const auto exit = child.wait(60 * second);
+    EXPECT_TRUE(exit) << "still running after a minute";
+    return exit.value_or(Exit{});
+}
+
+Exit run(const std::vector<std::string>& command,
+         const std::vector<std::pair<std::string, std::string>>& environment = {}) {
+    auto child = Child::start(command, environment);
+    EXPECT_TRUE(child) << (child ? "" : child.error().message);
+    return child ? end_of(*child) : Exit{};
+}
+
+ErrorCode start_error(const std::vector<std::string>& command,
+                      const std::vector<std::pair<std::string, std::string>>& environment = {}) {
+    const auto child = Child::start(command, environment);
+    EXPECT_FALSE(child);
+    if (child) return ErrorCode::internal;
+    EXPECT_NE(child.error().message.find(command.empty() ? "no command" : command.front()), std::string::npos);
+    return child.error().code;
+}
+
+TEST(Child, GivesTheExitCode) {
+    for (const int code : {0, 1, 125, 127, 255}) {
+        const Exit exit = run({"sh", "-c", "exit " + std::to_string(code)});
+        EXPECT_EQ(exit.code, code);
+        EXPECT_FALSE(exit.signal);
+    }
+}
+
+TEST(Child, GivesTheSignal) {
+    for (const int number : {SIGTERM, SIGKILL, SIGINT, SIGABRT}) {
+        const Exit exit = run({"sh", "-c", "kill -" + std::to_string(number) + " $$"});
+        EXPECT_EQ(exit.signal, number);
+        EXPECT_FALSE(exit.code);
+    }
+}
+
+TEST(Child, EndsBetweenItsStartAndTheWait) {
+    const Nanoseconds before = monotonic_now();
+    auto child = Child::start({"true"}, {});
+    ASSERT_TRUE(child);
+    const Exit exit = end_of(*child);
+    EXPECT_LE(before, child->started());
+    EXPECT_LT(child->started(), exit.when);
+    EXPECT_LE(exit.when, monotonic_now());
+    EXPECT_EQ(child->wait(0)->when, exit.when) << "the end stays known";
+}
+
+TEST(Child, IsStillRunningWhenTheTimeIsOver) {
+    auto child = Child::start({"sleep", "600"}, {});
+    ASSERT_TRUE(child);
+    EXPECT_FALSE(child->wait(0));
+    EXPECT_FALSE(child->wait(20'000'000));
+    EXPECT_TRUE(process_alive(child->pid()));
+    (void)::kill(static_cast<pid_t>(child->pid()), SIGKILL);
+    EXPECT_EQ(end_of(*child).signal, SIGKILL);
+}
+
+TEST(Child, ThatIsStoppedHasNotEnded) {
+    auto child = Child::start({"sleep", "600"}, {});
+    ASSERT_TRUE(child);
+    const auto pid = static_cast<pid_t>(child->pid());
+    (void)::kill(pid, SIGSTOP);
+    EXPECT_FALSE(child->wait(50'000'000));
+    (void)::kill(pid, SIGCONT);
+    EXPECT_FALSE(child->wait(50'000'000));
+    (void)::kill(pid, SIGKILL);
+    EXPECT_EQ(end_of(*child).signal, SIGKILL);
+}
+
+TEST(Child, ThatCannotBeFound) {
+    const test::Folder folder;
+    EXPECT_EQ(start_error({"no-such-command-of-headrace"}), ErrorCode::not_found);
+    EXPECT_EQ(start_error({"/no/such/file"}), ErrorCode::not_found);
+    EXPECT_EQ(start_error({""}), ErrorCode::not_found);
+    const auto script = folder.write("script", "#!/no/such/interpreter\n");
+    std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+    EXPECT_EQ(start_error({script.string()}), ErrorCode::not_found);
+    EXPECT_EQ(start_error({}), ErrorCode::invalid_argument);
+}
+
+TEST(Child, ThatCannotBeExecuted) {
+    const test::Folder folder;
+    const auto plain = folder.write("plain", "text");
+    EXPECT_EQ(start_error({plain.string()}), ErrorCode::not_executable);
+    EXPECT_EQ(start_error({folder.path.string()}), ErrorCode::not_executable);
+    const auto garbage = folder.write("garbage", std::string("\x7f"
+                                                             "ELF garbage"));
+    std::filesystem::permissions(garbage, std::filesystem::perms::owner_all);
+    EXPECT_EQ(start_error({garbage.string()}), ErrorCode::not_executable);
+    EXPECT_EQ(start_error({plain.string() + "/below"}), ErrorCode::not_executable);
+}
+
+TEST(Child, IsSearchedForAlongPath) {
+    const test::Folder folder;
+    const auto add = [&](const std::string& relative, bool executable) {
+        const auto path = folder.write(relative, "#!/bin/sh\nexit 42\n");
+        if (executable) std::filesystem::permissions(path, std::filesystem::perms::owner_all);
+    };
+    add("first/tool", false);
+    add("second/tool", true);
+    add("first/plain", false);
+    const std::string path = (folder.path / "missing").string() + ":" + (folder.path / "first").string() + ":" +
+                             (folder.path / "second").string();
+    EXPECT_EQ(run({"tool"}, {{"PATH", path}}).code, 42) << "one that may not be executed is passed over";
+    EXPECT_EQ(start_error({"plain"}, {{"PATH", path}}), ErrorCode::not_executable);
+    EXPECT_EQ(start_error({"neither"}, {{"PATH", path}}), ErrorCode::not_found);
+}
+
+TEST(Child, GetsTheEnvironment) {
+    const test::Folder folder;
+    const auto out = (folder.path / "out").string();
+    (void)::setenv("HEADRACE_TEST_OURS", "ours", 1);
+    (void)::setenv("HEADRACE_TEST_CHANGED", "before", 1);
+    const std::string script = "echo $HEADRACE_TEST_OURS $HEADRACE_TEST_CHANGED $HEADRACE_TEST_NEW > '" + out + "'";
+    (void)run({"sh", "-c", script}, {{"HEADRACE_TEST_CHANGED", "after"}, {"HEADRACE_TEST_NEW", "new=1"}});
+    EXPECT_EQ(test::content_of(out), "ours after new=1\n");
+    EXPECT_STREQ(::getenv("HEADRACE_TEST_CHANGED"), "before") << "our own environment is not touched";
+}
+
+// What a command finds that is started as a shell starts it.
+std::string found_without_us(const std::string& script, const std::string& out) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        (void)::execlp("sh", "sh", "-c", script.c_str(), nullptr);
+        ::_exit(127);
+    }
+    int status = 0;
+    (void)::waitpid(pid, &status, 0);
+    return test::content_of(out);
+}
+
+void expect_same_with_us(const std::string& what) {
+    const test::Folder folder;
+    const std::string out = (folder.path / "out").string();
+    const std::string script = "exec > '" + out + "'; " + what;
+    const std::string without = found_without_us(script, out);
+    EXPECT_FALSE(without.empty());
+    (void)run({"sh", "-c", script});
+    EXPECT_EQ(test::content_of(out), without);
+}
+
+TEST(Child, HasTheSameSignalDispositionsAsWithoutUs) {
+    expect_same_with_us("exec grep -E '^Sig(Ign|Blk|Pnd|Cgt)' /proc/self/status");
+}
+
+// Runs `check` in a process of its own, because it changes what belongs to the whole process.
+void in_child_process(const std::function<void()>& check) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        check();
+        ::_exit(::testing::Test::HasFailure() ? 1 : 0);
+    }
+    int status = 0;
+    (void)::waitpid(pid, &status, 0);
+    EXPECT_EQ(status, 0);
+}
+
+TEST(Child, HasTheSameSignalDispositionsWhenSomeAreIgnoredOrBlocked) {
+    in_child_process([] {
+        for (const int number : {SIGHUP, SIGINT, SIGPIPE}) (void)::signal(number, SIG_IGN);
+        sigset_t blocked;
+        (void)::sigemptyset(&blocked);
+        (void)::sigaddset(&blocked, SIGUSR2);
+        (void)::sigprocmask(SIG_BLOCK, &blocked, nullptr);
+        expect_same_with_us("exec grep -E '^Sig(Ign|Blk)' /proc/self/status");
+        sigset_t now;
+        (void)::sigprocmask(SIG_SETMASK, nullptr, &now);
+        EXPECT_EQ(::sigismember(&now, SIGUSR2), 1);
+        EXPECT_EQ(::sigismember(&now, SIGTERM), 0) << "our own mask is as before";
+    });
+}
+
+TEST(Child, ThatOfAParentIgnoringItsChildrenIsWaitedForAllTheSame) {
+    in_child_process([] {
+        (void)::signal(SIGCHLD, SIG_IGN);
+        EXPECT_EQ(run({"sh", "-c", "exit 7"}).code, 7);
+        EXPECT_EQ(run({"grep", "-q", "^SigIgn:.*1....$", "/proc/self/status"}).code, 0) << "still ignored there";
+    });
+}
+
+TEST(Child, FindsTheSameDescriptors) { expect_same_with_us("ls /proc/self/fd"); }
+
+TEST(Child, StaysInTheProcessGroupAndSession) { expect_same_with_us("cut -d ' ' -f 5,6 /proc/self/stat"); }
+
+TEST(Child, RestoresOurDispositionsAtItsEnd) {
+    struct sigaction before {};
+    (void)::sigaction(SIGTERM, nullptr, &before);
+    {
+        auto child = Child::start({"true"}, {});
+        ASSERT_TRUE(child);
+        struct sigaction meanwhile {};
+        (void)::sigaction(SIGTERM, nullptr, &meanwhile);
+        EXPECT_NE(meanwhile.sa_handler, before.sa_handler);
+        (void)end_of(*child);
+    }
+    EXPECT_EQ(start_error({"/no/such/file"}), ErrorCode::not_found);
+    struct sigaction after {};
+    (void)::sigaction(SIGTERM, nullptr, &after);
+    EXPECT_EQ(after.sa_handler, before.sa_handler);
+}
+
+// A command that says when it is ready and ends with the code that a signal stands for.
+Child start_trapping(const test::Folder& folder) {
+    const std::string ready = (folder.path / "ready").string();
+    std::string script;
+    for (const int number : {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGINT, SIGQUIT}) {
+        script += "trap 'exit " + std::to_string(64 + number) + "' " + std::to_string(number) + "; ";
+    }
+    auto child = Child::start({"sh", "-c", script + ": > '" + ready + "'; while :; do sleep 0.01; done"}, {});
+    EXPECT_TRUE(child);
+    for (int i = 0; i < 3000 && !std::filesystem::exists(ready); ++i) (void)::usleep(10'000);
+    return std::move(*child);
+}
+
+TEST(Child, GetsTheSignalsThatAreSentToUsAlone) {
+    for (const int number : {SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGINT, SIGQUIT}) {
+        const test::Folder folder;
+        Child child = start_trapping(folder);
+        (void)::kill(::getpid(), number);
+        EXPECT_EQ(end_of(child).code, 64 + number);
+    }
+}
+
+TEST(Child, ItselfMaySignalItsProcessGroupWithoutGettingItTwice) {
+    in_child_process([] {
+        (void)::setpgid(0, 0);
+        const test::Folder folder;
+        const std::string out = (folder.path / "out").string();
+        // Without a handler of ours this process would end; were the signal handed on, there would be two lines.
+        const Exit exit =
+            run({"bash", "-c", "trap 'echo got >> \"" + out + "\"' USR1; kill -USR1 0; sleep 0.2; sleep 0.2"});
+        EXPECT_EQ(exit.code, 0);
+        EXPECT_EQ(test::content_of(out), "got\n");
+    });
+}
+
+// A process that has a terminal of its own as its controlling one; the other end of it is returned.
+int with_terminal(const std::function<void()>& work, pid_t& pid) {
+    const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+    if (master < 0 || ::grantpt(master) != 0 || ::unlockpt(master) != 0) return -1;
+    const std::string name = ::ptsname(master);
+    pid = ::fork();
+    if (pid == 0) {
+        (void)::setsid();
+        const int terminal = ::open(name.c_str(), O_RDWR);
+        (void)::ioctl(terminal, TIOCSCTTY, 0);
+        work();
+        ::_exit(::testing::Test::HasFailure() ? 1 : 0);
+    }
+    return master;
+}
+
+TEST(Child, GetsAnInterruptOfTheTerminalOnce) {
+    const auto pythons = python_candidates(".");
+    if (pythons.empty()) GTEST_SKIP() << "no Python to count signals with";
+    const test::Folder folder;
+    const auto script = folder.write("count.py", R"(
+import os, signal, sys, time
+def note(number, frame):
+    with open(sys.argv[1], "a") as file:
+        file.write("got\n")
+signal.signal(signal.SIGINT, note)
+open(sys.argv[1] + ".ready", "w").close()
+while not os.path.exists(sys.argv[1]):
+    time.sleep(0.01)
+for _ in range(30):
+    time.sleep(0.01)
+)");
+    const std::string out = (folder.path / "out").string();
+    pid_t pid = -1;
+    const int master = with_terminal([&] { EXPECT_EQ(run({pythons[0].string(), script.string(), out}).code, 0); }, pid);
+    ASSERT_GE(master, 0);
+    for (int i = 0; i < 3000 && !std::filesystem::exists(out + ".ready"); ++i) (void)::usleep(10'000);
+    (void)!::write(master, "\x03", 1);
+    int status = -1;
+    (void)::waitpid(pid, &status, 0);
+    (void)::close(master);
+    EXPECT_EQ(status, 0) << "we ourselves are not interrupted";
+    EXPECT_EQ(test::content_of(out), "got\n");
+}
+
+TEST(SignalRelay, TellsWhoMustGetASignal) {
+    const auto self = static_cast<std::int32_t>(::getpid());
+    const auto command = static_cast<std::uint32_t>(::getpid());
+    EXPECT_FALSE(must_hand_on({SIGINT, SI_KERNEL, 0}, 1)) << "from the terminal: the command has it already";
+    EXPECT_FALSE(must_hand_on({SIGWINCH, SI_KERNEL, 0}, 1));
+    EXPECT_TRUE(must_hand_on({SIGINT, SI_USER, ::getppid()}, command));
+    EXPECT_TRUE(must_hand_on({SIGTERM, SI_QUEUE, ::getppid()}, command));
+    EXPECT_FALSE(must_hand_on({SIGTERM, SI_USER, self}, command)) << "the command sent it itself";
+    EXPECT_FALSE(must_hand_on({SIGTERM, SI_USER, self}, static_cast<std::uint32_t>(::getppid()))) << "a child of it";
+    EXPECT_TRUE(must_hand_on({SIGTERM, SI_USER, 0}, command)) << "from another process id namespace";
+}
+
+TEST(SignalRelay, LeavesWhatIsIgnored) {
+    in_child_process([] {
+        (void)::signal(SIGHUP, SIG_IGN);
+        auto child = Child::start({"sleep", "600"}, {});
+        ASSERT_TRUE(child);
+        (void)::kill(::getpid(), SIGHUP);
+        EXPECT_FALSE(child->wait(50'000'000)) << "as under nohup";
+        (void)::kill(static_cast<pid_t>(child->pid()), SIGKILL);
+        (void)end_of(*child);
+    });
+}
+
+TEST(ProcessAlive, KnowsZombiesAsEnded) {
+    EXPECT_TRUE(process_alive(static_cast<std::uint32_t>(::getpid())));
+    EXPECT_FALSE(process_alive(0));
+    const pid_t pid = ::fork();
+    if (pid == 0) ::_exit(0);
+    siginfo_t info{};
+    (void)::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOWAIT);
+    EXPECT_FALSE(process_alive(static_cast<std::uint32_t>(pid)));
+    (void)::waitpid(pid, nullptr, 0);
+    EXPECT_FALSE(process_alive(static_cast<std::uint32_t>(pid)));
+}
+
+}  // namespace
+}  // namespace headrace::sys
