@@ -1,0 +1,113 @@
+// What an audit says of a run: the ledger and everything beside it. docs/formats/report.schema.json is the same thing
+// as JSON; src/report renders it. Times are in seconds, sizes in bytes, shares from 0 to 1.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "headrace/run.h"
+
+namespace headrace {
+
+// The entries of a ledger in their fixed order: exclusive parts of the wall time of one rank's training thread.
+enum class Entry : std::uint8_t {
+    startup_launch,
+    startup_imports,
+    startup_setup,
+    startup_workers,
+    startup_first_step,
+    input_wait,
+    transfer,
+    compute_forward,
+    compute_backward,
+    compute_optimizer,
+    compute_device_wait,
+    sync,
+    host,
+    evaluation,
+    checkpoint,
+    logging,
+    teardown,
+    unattributed,
+};
+inline constexpr std::size_t entry_count = 18;
+std::string_view name(Entry entry) noexcept;  // for example "startup.launch"
+
+// The causes of input.wait, in their fixed order.
+enum class Stage : std::uint8_t { storage, read, decode, collate, transport, workers };
+inline constexpr std::size_t stage_count = 6;
+std::string_view name(Stage stage) noexcept;  // for example "storage"
+
+struct Ledger {
+    std::optional<int> rank;  // 0 where there is only one
+    std::uint32_t pid = 0;
+    double wall_seconds = 0;                         // the process, or its recorded part with --max-steps
+    std::array<double, entry_count> seconds{};       // by Entry; sums to wall_seconds
+    std::array<double, stage_count> wait_seconds{};  // by Stage; sums to the entry input.wait
+};
+
+struct Steady {  // the steps after the first
+    std::uint64_t steps = 0;
+    std::optional<double> step_seconds_median;
+    std::optional<double> step_seconds_p95;
+    std::optional<double> samples_per_second;
+    std::optional<double> tokens_per_second;
+    std::optional<std::uint64_t> batch_size;
+};
+
+struct Loader {
+    std::optional<std::uint64_t> batch_size;
+    std::uint64_t workers = 0;
+    std::optional<std::uint64_t> prefetch_factor;
+    bool persistent = false;
+    std::optional<std::string> method;  // fork, spawn, forkserver; none without workers
+    bool training = false;
+};
+
+struct PerSample {  // means; absent where no sample was recorded
+    std::optional<double> wall_seconds;
+    std::optional<double> cpu_seconds;
+    std::optional<double> run_queue_seconds;
+    std::optional<double> blocked_seconds;
+    std::optional<double> bytes_requested;
+    std::optional<double> bytes_from_storage;
+};
+
+struct HotLineShare {
+    std::string file;
+    std::uint32_t line = 0;
+    std::string function;
+    double share = 0;  // of the looks in its list
+};
+
+struct Overhead {
+    double seconds = 0;  // on the training thread of rank 0
+    double share = 0;    // of its wall time
+    std::optional<double> per_step_seconds;
+    std::uint64_t hooks_disabled = 0;
+};
+
+struct Audit {
+    RunInfo run;
+    double wall_seconds = 0;  // of the command
+    std::optional<std::string> framework;
+    std::uint64_t processes = 0;
+    bool trained = false;       // a training step was seen; otherwise the ledger is that of the command's process
+    std::vector<Ledger> ranks;  // rank 0 first; at least one
+    Steady steady;
+    std::vector<Loader> loaders;
+    PerSample per_sample;
+    std::vector<HotLineShare> input_lines;  // inside fetch and collate
+    std::vector<HotLineShare> loop_lines;   // on the training thread, outside input.wait
+    std::optional<std::int64_t> host_peak_bytes;
+    std::optional<std::int64_t> device_peak_bytes;
+    Overhead overhead;
+    std::vector<std::string> limits;
+    std::string next;  // the command to run next
+};
+
+}  // namespace headrace

@@ -1,0 +1,108 @@
+#include "run/kinds.h"
+
+namespace headrace::run {
+
+using spool::Kind;
+using spool::TextKind;
+
+// Switches without a default: a number that is added to spool_format.h and not named here does not compile.
+
+KindText describe(Kind kind) noexcept {
+    switch (kind) {
+        case Kind::none:
+            return {"none", "the end of what was written"};
+        case Kind::text:
+            return {"text", "text; a = bytes; b = text kind"};
+        case Kind::interpreter:
+            return {"interpreter", "moment: the shim began; a = ns that the shim took"};
+        case Kind::import:
+            return {"import", "interval: an outermost import"};
+        case Kind::wait:
+            return {"wait",
+                    "interval: __next__ of a loader's iterator; a = iterator; b = batch index + 1 (0 without workers) "
+                    "in the low 32 bits, tokens of the batch above; 2^64 - 1 when no batch came"};
+        case Kind::iter:
+            return {"iter", "interval: __iter__ of a DataLoader; a = loader; b = iterator"};
+        case Kind::loader:
+            return {"loader",
+                    "moment: a loader was first used; text loader_config follows; a = loader; b = batch size, 0: none"};
+        case Kind::worker:
+            return {
+                "worker",
+                "moment, in the training process: a worker was started; a = iterator; b = worker number << 32 | pid"};
+        case Kind::receive:
+            return {"receive", "interval: a batch came out of the data queue; a = iterator; b = batch index + 1"};
+        case Kind::fetch:
+            return {"fetch", "interval: the fetcher, collate included; a = thread CPU ns; b = samples"};
+        case Kind::fetch_samples:
+            return {"fetch_samples",
+                    "addition to fetch: duration is the wall time of all samples; a = CPU ns; b = run-queue ns"};
+        case Kind::fetch_io:
+            return {"fetch_io", "addition to fetch; a = bytes requested; b = bytes from storage"};
+        case Kind::collate:
+            return {"collate", "interval, inside the fetch; a = CPU ns; b = run-queue ns"};
+        case Kind::sample:
+            return {"sample", "interval: one sample out of each batch; a = CPU ns; b = its number in the batch"};
+        case Kind::put:
+            return {"put", "moment: the worker handed a batch to its queue; b = batch index + 1"};
+        case Kind::send:
+            return {"send", "interval: the feeder thread wrote a batch into the pipe; a = bytes"};
+        case Kind::cpu:
+            return {"cpu",
+                    "addition to fetch: its CPU time as the kernel divides it, which moves in ticks: only sums are "
+                    "right; a = user ns; b = system ns"};
+        case Kind::forward:
+            return {"forward", "interval: the outermost module call; a = module"};
+        case Kind::backward:
+            return {"backward", "interval: autograd"};
+        case Kind::optimizer:
+            return {"optimizer", "interval: step of an optimizer; a = optimizer"};
+        case Kind::checkpoint:
+            return {"checkpoint", "interval: a checkpoint was written"};
+        case Kind::logging:
+            return {"logging", "interval: a logging call"};
+        case Kind::train_mode:
+            return {"train_mode", "moment: outermost Module.train(mode); a = module; b = mode"};
+        case Kind::device_wait:
+            return {"device_wait", "interval: the host waited for an accelerator"};
+        case Kind::transfer:
+            return {"transfer", "interval: copy from host to device"};
+        case Kind::pin:
+            return {"pin", "interval: pinning of a batch"};
+        case Kind::sync:
+            return {"sync", "interval: an explicit collective or barrier"};
+        case Kind::teardown:
+            return {"teardown", "moment: the interpreter began to shut down"};
+        case Kind::stopped:
+            return {"stopped", "moment: recording ended by --max-steps"};
+        case Kind::memory:
+            return {"memory", "moment; a = peak bytes on the device"};
+        case Kind::resume:
+            return {"resume", "moment: a persistent worker began another epoch"};
+        case Kind::worker_begin:
+            return {"worker_begin", "moment, in a worker; a = worker number; b = number of workers"};
+    }
+    return {};
+}
+
+KindText describe(TextKind kind) noexcept {
+    switch (kind) {
+        case TextKind::program:
+            return {"program", "JSON: argv, executable, Python version"};
+        case TextKind::import_name:
+            return {"import_name", "the module of the import before"};
+        case TextKind::loader_config:
+            return {"loader_config", "JSON: batch_size, workers, prefetch_factor, persistent, method, ..."};
+        case TextKind::framework:
+            return {"framework", "for example torch 2.13.0"};
+        case TextKind::disabled:
+            return {"disabled", "a hook that was switched off, and why"};
+        case TextKind::limit:
+            return {"limit", "a sentence for the report's limits"};
+        case TextKind::thread:
+            return {"thread", "decimal tid: from here on the file belongs to another thread of the process"};
+    }
+    return {};
+}
+
+}  // namespace headrace::run

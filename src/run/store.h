@@ -1,0 +1,71 @@
+// The run folder and its database. docs/formats/run.md is the document of both.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "headrace/run.h"
+
+namespace headrace::run {
+
+inline constexpr int schema_version = 1;
+
+// A run folder: DIR/.headrace/runs/<time>-<id>/ with run.db, report.json and, while it is being recorded, spool/.
+struct Folder {
+    std::filesystem::path path;
+    std::filesystem::path database() const { return path / "run.db"; }
+    std::filesystem::path report() const { return path / "report.json"; }
+    std::filesystem::path spool() const { return path / "spool"; }
+    // RunInfo.id: the name of the folder. Its last eight digits serve as well where a user names a run.
+    std::string id() const;
+};
+
+// The .headrace folder: `dir` when not empty, else HEADRACE_DIR, else .headrace in the working directory.
+std::filesystem::path home(const std::string& dir);
+
+// Makes a new, empty run folder (and home with its .gitignore of `*`). `started` is the ISO 8601 time of RunInfo, with
+// or without a fraction of a second. Names sort in the order of creation, also within one second.
+Result<Folder> create(const std::filesystem::path& home, const std::string& started);
+
+// Writes info alone, at the start, so that a run whose parent is killed is still known. Replaces what is there.
+Result<void> write_info(const Folder& folder, const RunInfo& info);
+
+// A row of the tables ledger and input_wait, which are there for SQL users and never read back. derived.h makes them.
+struct DerivedRow {
+    std::optional<int> rank;
+    std::uint32_t pid = 0;
+    std::string name;  // of the entry or stage
+    double seconds = 0;
+    double share = 0;
+};
+struct Derived {
+    std::vector<DerivedRow> ledger;
+    std::vector<DerivedRow> input_wait;
+};
+
+// Writes the whole run into run.db: appears whole or not at all (temporary name, fsync, rename). On an error (no_space,
+// permission_denied, io_error) nothing is left behind and an older run.db is unharmed.
+Result<void> write(const Folder& folder, const Run& run, const Derived& derived = {});
+
+// Reads run.db. Errors: not_found, damaged (not SQLite, a missing table, an impossible value), newer_version.
+// When run.db holds info alone (recording goes on, or its parent was killed), threads is empty.
+Result<Run> read(const Folder& folder);
+Result<RunInfo> read_info(const Folder& folder);
+
+// Finds a run: empty (the newest), an id or the unique start of one, a name (the newest of that name), or a path of a
+// run folder or its run.db. In this order: a path with a slash, an exact id, a name, the start of an id, any other
+// path. Errors: not_found; invalid_argument where several ids begin so.
+Result<Folder> find(const std::filesystem::path& home, const std::string& run);
+
+// All runs of home, newest first. Damaged ones are listed with what is known: `problem` is not empty.
+struct Listed {
+    Folder folder;
+    RunInfo info;
+    std::string problem;
+};
+std::vector<Listed> list(const std::filesystem::path& home);
+
+}  // namespace headrace::run
