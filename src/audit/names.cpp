@@ -1,0 +1,33 @@
+#include "headrace/ledger.h"
+
+namespace headrace {
+
+std::string_view name(Entry entry) noexcept {
+    static constexpr std::array<std::string_view, entry_count> names{"startup.launch",
+                                                                     "startup.imports",
+                                                                     "startup.setup",
+                                                                     "startup.workers",
+                                                                     "startup.first_step",
+                                                                     "input.wait",
+                                                                     "transfer",
+                                                                     "compute.forward",
+                                                                     "compute.backward",
+                                                                     "compute.optimizer",
+                                                                     "compute.device_wait",
+                                                                     "sync",
+                                                                     "host",
+                                                                     "evaluation",
+                                                                     "checkpoint",
+                                                                     "logging",
+                                                                     "teardown",
+                                                                     "unattributed"};
+    return names[static_cast<std::size_t>(entry)];
+}
+
+std::string_view name(Stage stage) noexcept {
+    static constexpr std::array<std::string_view, stage_count> names{"storage", "read",      "decode",
+                                                                     "collate", "transport", "workers"};
+    return names[static_cast<std::size_t>(stage)];
+}
+
+}  // namespace headrace

@@ -1,0 +1,293 @@
+#include "audit/record.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <ctime>
+#include <system_error>
+
+#include "audit/shim.h"
+#include "audit/watch.h"
+#include "run/derived.h"
+#include "run/spool_format.h"
+#include "run/spool_reader.h"
+#include "sys/file.h"
+#include "sys/machine.h"
+#include "sys/process.h"
+
+#ifndef HEADRACE_VERSION
+#error "the build gives HEADRACE_VERSION from the file VERSION"
+#endif
+
+namespace headrace::audit {
+namespace {
+
+namespace fs = std::filesystem;
+
+std::string utc_now() {
+    const std::time_t now = std::time(nullptr);
+    std::tm parts{};
+    gmtime_r(&now, &parts);
+    char text[32];
+    std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &parts);
+    return text;
+}
+
+RunInfo begin_info(const RecordOptions& options) {
+    RunInfo info;
+    info.name = options.name;
+    info.command = options.command;
+    std::error_code error;
+    info.directory = fs::current_path(error).string();
+    info.started = utc_now();
+    info.headrace_version = HEADRACE_VERSION;
+    info.parent_pid = static_cast<std::uint32_t>(getpid());
+    info.max_steps = options.max_steps;
+    info.machine = sys::describe_machine();
+    info.code = sys::describe_code(info.directory);
+    return info;
+}
+
+// Makes the spool folder with its control page, which every process of the program maps.
+Result<void> make_spool(const run::Folder& folder, const RecordOptions& options) {
+    std::error_code error;
+    fs::create_directory(folder.spool(), error);
+    if (error) {
+        return fail_errno(error.value(), "cannot make " + folder.spool().string());
+    }
+    spool::Control control{};
+    control.magic = spool::control_magic;
+    control.version = spool::version;
+    control.recording = 1;
+    control.max_steps = options.max_steps.value_or(0);
+    std::string page(spool::header_bytes, '\0');
+    std::memcpy(page.data(), &control, sizeof control);
+    return sys::write_whole(folder.spool() / "control", page);
+}
+
+std::vector<std::pair<std::string, std::string>> environment_for(const fs::path& shim, const fs::path& spool) {
+    std::string path = shim.string();
+    if (const char* given = std::getenv("PYTHONPATH"); given != nullptr && *given != '\0') {
+        path += std::string(":") + given;
+    }
+    return {{"PYTHONPATH", path}, {"HEADRACE_SPOOL", spool.string()}};
+}
+
+std::uint64_t steps_so_far(const run::Folder& folder) {
+    const auto page = sys::read_whole(folder.spool() / "control");
+    spool::Control control{};
+    if (page && page->size() >= sizeof control) {
+        std::memcpy(&control, page->data(), sizeof control);
+    }
+    return control.steps;
+}
+
+// The live status line of --progress, on standard error and only on a terminal.
+class Progress {
+public:
+    Progress(bool wanted, const run::Folder& folder) : folder_(folder), on_(wanted && isatty(STDERR_FILENO) == 1) {}
+    ~Progress() {
+        if (shown_) {
+            std::fputs("\r\x1b[K", stderr);
+        }
+    }
+    Progress(const Progress&) = delete;
+    Progress& operator=(const Progress&) = delete;
+
+    void show(Nanoseconds now) {
+        if (!on_ || now < next_) {
+            return;
+        }
+        const std::uint64_t steps = steps_so_far(folder_);
+        const double rate =
+            last_ == 0 ? 0 : static_cast<double>(steps - steps_) / (static_cast<double>(now - last_) * 1e-9);
+        std::fprintf(stderr, "\r\x1b[Kheadrace: %llu steps, %.1f a second", static_cast<unsigned long long>(steps),
+                     rate);
+        shown_ = true;
+        steps_ = steps;
+        last_ = now;
+        next_ = now + 1000000000;
+    }
+
+private:
+    const run::Folder& folder_;
+    bool on_;
+    bool shown_ = false;
+    std::uint64_t steps_ = 0;
+    Nanoseconds last_ = 0;
+    Nanoseconds next_ = 0;
+};
+
+sys::Exit watch_to_the_end(sys::Child& child, Watch& watch, Progress& progress) {
+    while (true) {
+        if (const std::optional<sys::Exit> exit = child.wait(watch.pause())) {
+            return *exit;
+        }
+        watch.look();
+        progress.show(sys::monotonic_now());
+    }
+}
+
+Outcome outcome_of(const sys::Exit& exit) {
+    constexpr int interrupt = 2;
+    if (exit.signal) {
+        return *exit.signal == interrupt ? Outcome::interrupted : Outcome::killed;
+    }
+    const int code = exit.code.value_or(0);
+    return code == 0 ? Outcome::finished : code == 128 + interrupt ? Outcome::interrupted : Outcome::failed;
+}
+
+void take_exit(RunInfo& info, const sys::Exit& exit) {
+    info.ended_ns = exit.when;
+    info.exit_code = exit.code;
+    info.signal = exit.signal;
+    info.outcome = outcome_of(exit);
+}
+
+void take_spool(Run& run, const run::Folder& folder) {
+    auto spool = run::read_spool(folder.spool());
+    if (spool) {
+        run.threads = std::move(spool->threads);
+        run.info.limits.insert(run.info.limits.end(), spool->problems.begin(), spool->problems.end());
+    } else {
+        run.info.limits.push_back("The recording could not be read: " + spool.error().message + ".");
+    }
+}
+
+// Writes the run for good; the spool goes only when everything in it is in run.db.
+Result<void> store(const run::Folder& folder, const Run& run, const Audit& audit) {
+    if (Result<void> written = run::write(folder, run, run::derive(audit.ranks)); !written) {
+        return written;
+    }
+    std::error_code error;
+    fs::remove_all(folder.spool(), error);
+    return {};
+}
+
+bool is_full(const Error& error) { return error.code == ErrorCode::no_space; }
+
+// The program runs although nothing can be kept of it.
+Result<Recorded> run_unrecorded(const RecordOptions& options, RunInfo info, const Error& why) {
+    Result<sys::Child> child = sys::Child::start(options.command, {});
+    if (!child) {
+        return tl::unexpected<Error>(child.error());
+    }
+    info.child_pid = child->pid();
+    info.started_ns = child->started();
+    std::optional<sys::Exit> exit;
+    while (!exit) {
+        exit = child->wait(1000000000);
+    }
+    Run run;
+    run.info = std::move(info);
+    take_exit(run.info, *exit);
+    run.info.limits.push_back("Nothing was recorded: " + why.message + ".");
+    return Recorded{{}, analyze(run), why};
+}
+
+Nanoseconds last_record(const Run& run) {
+    Nanoseconds last = run.info.started_ns;
+    for (const ThreadRecord& thread : run.threads) {
+        for (const Span& span : thread.spans) {
+            last = std::max(last, span.start + span.duration);
+        }
+    }
+    return last;
+}
+
+bool shut_down(const Run& run) {
+    for (const ThreadRecord& thread : run.threads) {
+        for (const Span& span : thread.spans) {
+            if (thread.pid == run.info.child_pid && static_cast<spool::Kind>(span.kind) == spool::Kind::teardown) {
+                return true;
+            }
+        }
+    }
+    return false;
+}
+
+}  // namespace
+
+Result<Recorded> record(const RecordOptions& options) {
+    const Result<fs::path> shim = find_shim();
+    if (!shim) {
+        return tl::unexpected<Error>(shim.error());
+    }
+    RunInfo info = begin_info(options);
+    Result<run::Folder> folder = run::create(options.home, info.started);
+    if (!folder) {
+        return is_full(folder.error()) ? run_unrecorded(options, info, folder.error())
+                                       : Result<Recorded>(tl::unexpected<Error>(folder.error()));
+    }
+    info.id = folder->path.filename().string();
+    const auto give_up = [&](const Error& why) -> Result<Recorded> {
+        std::error_code error;
+        fs::remove_all(folder->path, error);
+        return is_full(why) ? run_unrecorded(options, info, why) : Result<Recorded>(tl::unexpected<Error>(why));
+    };
+    if (Result<void> made = make_spool(*folder, options); !made) {
+        return give_up(made.error());
+    }
+    info.started_ns = sys::monotonic_now();
+    if (Result<void> written = run::write_info(*folder, info); !written) {
+        return give_up(written.error());
+    }
+    Result<sys::Child> child = sys::Child::start(options.command, environment_for(*shim, folder->spool()));
+    if (!child) {
+        std::error_code error;
+        fs::remove_all(folder->path, error);
+        return tl::unexpected<Error>(child.error());
+    }
+    info.child_pid = child->pid();
+    info.started_ns = child->started();
+    // A reader needs the pid if we are killed; when it cannot be written the run still ends well.
+    const Result<void> known = run::write_info(*folder, info);
+    Run run;
+    Watch watch(folder->spool(), child->pid());
+    {
+        Progress progress(options.progress, *folder);
+        run.info = info;
+        take_exit(run.info, watch_to_the_end(*child, watch, progress));
+    }
+    watch.finish(run);
+    take_spool(run, *folder);
+    Recorded recorded{*folder, analyze(run), std::nullopt};
+    if (Result<void> stored = store(*folder, run, recorded.audit); !stored) {
+        recorded.not_stored = stored.error();
+    } else if (!known) {
+        recorded.audit.limits.push_back("The run's first entry could not be written: " + known.error().message + ".");
+    }
+    return recorded;
+}
+
+Result<Audit> load(const run::Folder& folder) {
+    Result<Run> stored = run::read(folder);
+    if (!stored) {
+        return tl::unexpected<Error>(stored.error());
+    }
+    Run& run = *stored;
+    if (run.info.outcome != Outcome::running) {
+        return analyze(run);
+    }
+    take_spool(run, folder);
+    const bool going_on =
+        sys::process_alive(run.info.parent_pid) || (run.info.child_pid != 0 && sys::process_alive(run.info.child_pid));
+    if (going_on) {
+        run.info.ended_ns = sys::monotonic_now();
+        run.info.limits.push_back("The program is still running: this is its time up to now.");
+        return analyze(run);
+    }
+    run.info.limits.push_back("headrace itself was killed while it recorded: how the program ended was not seen.");
+    run.info.ended_ns = last_record(run);
+    run.info.outcome = shut_down(run) ? Outcome::finished : Outcome::killed;
+    Audit audit = analyze(run);
+    if (Result<void> written = store(folder, run, audit); !written) {
+        audit.limits.push_back("The run could not be completed on disk: " + written.error().message + ".");
+    }
+    return audit;
+}
+
+}  // namespace headrace::audit

@@ -1,0 +1,42 @@
+// Runs a command unchanged, records it, and leaves the run in its folder.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "headrace/audit.h"
+#include "headrace/result.h"
+#include "headrace/run.h"
+#include "run/store.h"
+
+namespace headrace::audit {
+
+struct RecordOptions {
+    std::vector<std::string> command;  // argv, as given
+    std::filesystem::path home;        // the .headrace folder (run::home)
+    std::string name;                  // --name, validated by the caller
+    std::optional<std::uint64_t> max_steps;
+    bool progress = false;  // a live status line on standard error
+};
+
+struct Recorded {
+    run::Folder folder;
+    Audit audit;
+    // What could not be stored, when something could not (a full disk): the audit above is whole all the same.
+    std::optional<Error> not_stored;
+};
+
+// Runs the command to its end. Errors happen only before the command was started, and then nothing was changed:
+// not_found and not_executable (the command), permission_denied and others (our own folder).
+// A full file system is no error: the program runs, unrecorded if need be, and `not_stored` says so.
+Result<Recorded> record(const RecordOptions& options);
+
+// Reads a run for showing it: a finished one from run.db; one that is going on from its spool; one whose recording
+// headrace was killed from its spool too, and then run.db is completed once no process of it is left.
+// report.json is the caller's to write: rendering lies above this module.
+Result<Audit> load(const run::Folder& folder);
+
+}  // namespace headrace::audit

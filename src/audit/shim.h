@@ -1,0 +1,14 @@
+// Where the Python shim of this installation lies.
+#pragma once
+
+#include <filesystem>
+
+#include "headrace/result.h"
+
+namespace headrace::audit {
+
+// HEADRACE_SHIM when it is set; otherwise beside the running executable: in the site-packages of the environment that
+// holds its bin folder, or in the folder that pip --target made. Error: not_found, with where it was looked for.
+Result<std::filesystem::path> find_shim();
+
+}  // namespace headrace::audit

@@ -1,0 +1,188 @@
+#include "audit/timeline.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace headrace::audit {
+namespace {
+
+constexpr Nanoseconds never = std::numeric_limits<Nanoseconds>::max();
+
+bool is_painted(Kind k) {
+    switch (k) {
+        case Kind::import:
+        case Kind::wait:
+        case Kind::iter:
+        case Kind::forward:
+        case Kind::backward:
+        case Kind::optimizer:
+        case Kind::checkpoint:
+        case Kind::logging:
+        case Kind::device_wait:
+        case Kind::transfer:
+        case Kind::sync:
+            return true;
+        default:
+            return false;
+    }
+}
+
+// The times at which the meaning of an instant changes, whatever is open.
+struct Phases {
+    Nanoseconds shim;
+    Nanoseconds loader_begin;  // startup.workers from here
+    Nanoseconds first_batch;   // startup.first_step from here
+    Nanoseconds first_step;    // the loop from here
+    Nanoseconds teardown;
+    bool known;  // a step was seen, or at least torch: what is before it is set-up
+    std::vector<Range> evaluations;
+};
+
+// What follows the last training activity is teardown where the interpreter shut down in order. Where it did not
+// (os._exit, a kill), the loop was still going on as far as anybody knows.
+Nanoseconds teardown_begin(const Trainer& trainer) {
+    if (!trainer.teardown) {
+        return never;
+    }
+    if (!trainer.trained) {
+        return *trainer.teardown;
+    }
+    Nanoseconds last = trainer.steps.back();
+    for (const Span* span : trainer.spans) {
+        if (kind(*span) == Kind::wait || kind(*span) == Kind::checkpoint) {
+            last = std::max(last, end_of(*span));
+        }
+    }
+    for (const Range& evaluation : trainer.evaluations) {
+        last = std::max(last, evaluation.end);
+    }
+    return std::min(last, *trainer.teardown);
+}
+
+Phases phases_of(const Trainer& trainer) {
+    Phases p{};
+    p.shim = trainer.shim;
+    p.loader_begin = trainer.trained ? trainer.loader_begin.value_or(never) : never;
+    p.first_batch = trainer.trained ? trainer.first_batch.value_or(never) : never;
+    p.first_step = trainer.trained ? trainer.steps.front() : never;
+    p.teardown = teardown_begin(trainer);
+    p.known = trainer.trained || trainer.torch;
+    p.evaluations = trainer.evaluations;
+    return p;
+}
+
+Entry entry_in_loop(const Span* span) {
+    if (span == nullptr) {
+        return Entry::host;
+    }
+    switch (kind(*span)) {
+        case Kind::wait:
+        case Kind::iter:
+            return Entry::input_wait;
+        case Kind::forward:
+            return Entry::compute_forward;
+        case Kind::backward:
+            return Entry::compute_backward;
+        case Kind::optimizer:
+            return Entry::compute_optimizer;
+        case Kind::device_wait:
+            return Entry::compute_device_wait;
+        case Kind::transfer:
+            return Entry::transfer;
+        case Kind::sync:
+            return Entry::sync;
+        default:
+            return Entry::host;
+    }
+}
+
+Entry entry_at(const Phases& p, Nanoseconds t, const Span* span, bool evaluating) {
+    if (t < p.shim) {
+        return Entry::startup_launch;
+    }
+    if (t >= p.loader_begin && t < p.first_batch) {
+        return Entry::startup_workers;
+    }
+    if (t >= p.first_batch && t < p.first_step) {
+        return Entry::startup_first_step;
+    }
+    if (span != nullptr && kind(*span) == Kind::checkpoint) {
+        return Entry::checkpoint;
+    }
+    if (span != nullptr && kind(*span) == Kind::logging) {
+        return Entry::logging;
+    }
+    if (evaluating) {
+        return Entry::evaluation;
+    }
+    const bool importing = span != nullptr && kind(*span) == Kind::import;
+    if (t >= p.teardown) {
+        return Entry::teardown;
+    }
+    if (t < p.loader_begin) {
+        return importing ? Entry::startup_imports : p.known ? Entry::startup_setup : Entry::unattributed;
+    }
+    return entry_in_loop(span);
+}
+
+// Walks the intervals as a stack and calls `emit(begin, end, innermost)` for every stretch with the same innermost one.
+template <class Emit>
+void walk(const Trainer& trainer, Emit emit) {
+    std::vector<const Span*> stack;
+    Nanoseconds at = trainer.window.begin;
+    const auto advance = [&](Nanoseconds to) {
+        to = std::clamp(to, at, trainer.window.end);
+        if (to > at) {
+            emit(at, to, stack.empty() ? nullptr : stack.back());
+            at = to;
+        }
+    };
+    const auto close_until = [&](Nanoseconds t) {
+        while (!stack.empty() && end_of(*stack.back()) <= t) {
+            advance(end_of(*stack.back()));
+            stack.pop_back();
+        }
+    };
+    for (const Span* span : trainer.spans) {
+        if (is_painted(kind(*span)) && span->duration > 0) {
+            close_until(span->start);
+            advance(span->start);
+            stack.push_back(span);
+        }
+    }
+    close_until(never);
+    advance(trainer.window.end);
+}
+
+}  // namespace
+
+std::vector<Segment> paint(const Trainer& trainer) {
+    const Phases phases = phases_of(trainer);
+    std::vector<Nanoseconds> cuts{phases.shim, phases.loader_begin, phases.first_batch, phases.first_step,
+                                  phases.teardown};
+    for (const Range& evaluation : phases.evaluations) {
+        cuts.push_back(evaluation.begin);
+        cuts.push_back(evaluation.end);
+    }
+    std::sort(cuts.begin(), cuts.end());
+    std::vector<Segment> segments;
+    auto cut = cuts.begin();
+    auto evaluation = phases.evaluations.begin();
+    walk(trainer, [&](Nanoseconds begin, Nanoseconds end, const Span* span) {
+        while (begin < end) {
+            while (cut != cuts.end() && *cut <= begin) {
+                ++cut;
+            }
+            while (evaluation != phases.evaluations.end() && evaluation->end <= begin) {
+                ++evaluation;
+            }
+            const Nanoseconds until = cut != cuts.end() ? std::min(end, *cut) : end;
+            const bool evaluating = evaluation != phases.evaluations.end() && evaluation->begin <= begin;
+            segments.push_back({begin, until, entry_at(phases, begin, span, evaluating), span});
+            begin = until;
+        }
+    });
+    return segments;
+}
+
+}  // namespace headrace::audit

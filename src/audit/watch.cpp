@@ -1,0 +1,201 @@
+#include "audit/watch.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <map>
+#include <random>
+#include <set>
+#include <tuple>
+
+#include "run/spool_format.h"
+#include "sys/process.h"
+#include "sys/python_stack.h"
+
+namespace headrace::audit {
+namespace {
+
+constexpr Nanoseconds millisecond = 1000000;
+constexpr Nanoseconds scan_every = 200 * millisecond;
+constexpr Nanoseconds tree_every = 500 * millisecond;
+
+// The header page of one spool, mapped for reading: tells where the thread's Python state is and what is open.
+class Header {
+public:
+    explicit Header(const std::filesystem::path& path) {
+        const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+        if (fd < 0) {
+            return;
+        }
+        struct stat status {};
+        if (fstat(fd, &status) == 0 && status.st_size >= static_cast<off_t>(spool::header_bytes)) {
+            void* at = mmap(nullptr, spool::header_bytes, PROT_READ, MAP_SHARED, fd, 0);
+            header_ = at == MAP_FAILED ? nullptr : static_cast<const spool::Header*>(at);
+        }
+        close(fd);
+    }
+    ~Header() {
+        if (header_ != nullptr) {
+            munmap(const_cast<spool::Header*>(header_), spool::header_bytes);
+        }
+    }
+    Header(Header&& other) noexcept : header_(std::exchange(other.header_, nullptr)) {}
+    Header& operator=(Header&&) = delete;
+
+    const spool::Header* get() const { return header_; }
+
+private:
+    const spool::Header* header_ = nullptr;
+};
+
+// The kind of what the thread is doing, from the outermost interval that matters for lines: a fetch or a collate where
+// one is open, otherwise the innermost one.
+spool::Kind context_of(const spool::Header& header) {
+    const std::uint64_t depth =
+        std::min<std::uint64_t>(__atomic_load_n(&header.depth, __ATOMIC_ACQUIRE), spool::open_depth);
+    auto innermost = spool::Kind::none;
+    for (std::uint64_t i = 0; i < depth; ++i) {
+        innermost = static_cast<spool::Kind>(header.open[i].kind);
+    }
+    return innermost;
+}
+
+bool is_library(const std::string& file) {
+    return file.empty() || file.front() == '<' || file.find("/site-packages/") != std::string::npos ||
+           file.find("/dist-packages/") != std::string::npos || file.find("/lib/python3") != std::string::npos;
+}
+
+// The innermost frame of the user's own code; where there is none, the innermost of all.
+const sys::PythonFrame* users_frame(const std::vector<sys::PythonFrame>& stack) {
+    for (const sys::PythonFrame& frame : stack) {
+        if (!is_library(frame.file)) {
+            return &frame;
+        }
+    }
+    return stack.empty() ? nullptr : &stack.front();
+}
+
+}  // namespace
+
+struct Watch::State {
+    std::filesystem::path folder;
+    sys::ProcessTree tree;
+    sys::PythonStackReader reader;
+    std::map<std::string, Header> headers;  // by file name
+    std::set<std::string> gone;             // of threads and processes that cannot be read any more
+    std::map<std::tuple<std::uint8_t, std::string, std::uint32_t, std::string>, std::uint64_t> lines;
+    std::set<std::string> limits;
+    std::minstd_rand random{std::random_device{}()};
+    Nanoseconds next_scan = 0;
+    Nanoseconds next_tree = 0;
+    std::uint64_t looks = 0;
+
+    State(std::filesystem::path spool, std::uint32_t root) : folder(std::move(spool)), tree(root) {}
+
+    void scan() {
+        std::error_code error;
+        for (auto entry = std::filesystem::directory_iterator(folder, error);
+             !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
+            const std::string name = entry->path().filename().string();
+            if (entry->path().extension() == ".spool" && headers.count(name) == 0 && gone.count(name) == 0) {
+                Header header(entry->path());
+                if (header.get() != nullptr && header.get()->magic == spool::magic) {
+                    headers.emplace(name, std::move(header));
+                }
+            }
+        }
+    }
+
+    // Whether this thread's line is worth a look now: work on input anywhere, and anything but waiting where a program
+    // trains. A worker that waits for its next batch, and a feeder thread, have nothing to say.
+    static bool worth_a_look(const spool::Header& header, spool::Kind context) {
+        if (context == spool::Kind::fetch || context == spool::Kind::collate) {
+            return true;
+        }
+        const bool waiting = context == spool::Kind::wait || context == spool::Kind::receive ||
+                             context == spool::Kind::send || context == spool::Kind::import ||
+                             context == spool::Kind::iter;
+        return header.main_thread != 0 && !waiting && trains(header);
+    }
+
+    static bool trains(const spool::Header& header) { return header.trains != 0; }
+
+    void look_at(const std::string& name, const spool::Header& header) {
+        const spool::Kind context = context_of(header);
+        const spool::PythonState& python = header.python;
+        if (python.thread_state == 0 || !worth_a_look(header, context)) {
+            return;
+        }
+        if (!sys::python_is_known(python.version_hex)) {
+            limits.insert("The hot lines of Python " + std::to_string(python.version_hex >> 24) + "." +
+                          std::to_string(python.version_hex >> 16 & 0xff) + " cannot be read by this headrace.");
+            gone.insert(name);
+            return;
+        }
+        ++looks;
+        const auto stack = reader.read({header.pid, python.thread_state, python.debug_offsets, python.version_hex});
+        if (stack) {
+            if (const sys::PythonFrame* frame = users_frame(**stack)) {
+                ++lines[{static_cast<std::uint8_t>(context), frame->file, frame->line, frame->function}];
+            }
+        } else if (stack.error().code == ErrorCode::permission_denied) {
+            limits.insert("The hot lines are absent: this system does not let headrace read its children's memory.");
+            gone.insert(name);
+        } else if (stack.error().code != ErrorCode::not_enough_data) {
+            gone.insert(name);
+        }
+    }
+};
+
+Watch::Watch(std::filesystem::path spool, std::uint32_t root)
+    : state_(std::make_unique<State>(std::move(spool), root)) {}
+Watch::~Watch() = default;
+
+Nanoseconds Watch::pause() {
+    std::uniform_int_distribution<Nanoseconds> between(15 * millisecond, 25 * millisecond);
+    return between(state_->random);
+}
+
+void Watch::look() {
+    const Nanoseconds now = sys::monotonic_now();
+    if (now >= state_->next_scan) {
+        state_->scan();
+        state_->next_scan = now + scan_every;
+    }
+    if (now >= state_->next_tree) {
+        state_->tree.look();
+        state_->next_tree = now + tree_every;
+    }
+    for (const auto& [name, header] : state_->headers) {
+        if (state_->gone.count(name) == 0) {
+            state_->look_at(name, *header.get());
+        }
+    }
+    for (const std::string& name : state_->gone) {
+        state_->headers.erase(name);
+    }
+}
+
+void Watch::finish(Run& run) {
+    state_->tree.look();
+    run.processes = state_->tree.processes();
+    run.info.host_peak_bytes = state_->tree.peak_bytes();
+    run.info.looks = state_->looks;
+    for (const auto& [key, count] : state_->lines) {
+        const auto& [context, file, line, function] = key;
+        run.hot_lines.push_back({context, file, line, function, count});
+    }
+    run.info.limits.insert(run.info.limits.end(), state_->limits.begin(), state_->limits.end());
+    rusage usage{};
+    if (getrusage(RUSAGE_SELF, &usage) == 0) {
+        const auto nanoseconds = [](const timeval& t) {
+            return static_cast<Nanoseconds>(t.tv_sec) * 1000000000 + static_cast<Nanoseconds>(t.tv_usec) * 1000;
+        };
+        run.info.monitor_cpu = nanoseconds(usage.ru_utime) + nanoseconds(usage.ru_stime);
+    }
+}
+
+}  // namespace headrace::audit

@@ -1,0 +1,34 @@
+// Looks at a running program from outside while it is being recorded: its Python stacks, its processes, its memory.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <vector>
+
+#include "headrace/run.h"
+
+namespace headrace::audit {
+
+class Watch {
+public:
+    // `spool` is the folder in which the program's threads open their spools; `root` is the command's process.
+    Watch(std::filesystem::path spool, std::uint32_t root);
+    ~Watch();
+    Watch(const Watch&) = delete;
+    Watch& operator=(const Watch&) = delete;
+
+    // How long until the next look: about 20 ms, varied, so that looks do not fall into step with the program.
+    Nanoseconds pause();
+
+    // Looks once. Never fails: what cannot be read is left out, and limits() says so.
+    void look();
+
+    // Moves what was seen into the run.
+    void finish(Run& run);
+
+private:
+    struct State;
+    std::unique_ptr<State> state_;
+};
+
+}  // namespace headrace::audit

@@ -1,0 +1,221 @@
+#include <gtest/gtest.h>
+#include <rapidcheck/gtest.h>
+
+#include <numeric>
+
+#include "audit/made_up.h"
+#include "audit/timeline.h"
+#include "headrace/audit.h"
+
+namespace headrace {
+namespace {
+
+using namespace made_up;
+
+double entry(const Ledger& ledger, Entry e) { return ledger.seconds[static_cast<std::size_t>(e)] * 1e3; }
+double stage(const Ledger& ledger, Stage s) { return ledger.wait_seconds[static_cast<std::size_t>(s)] * 1e3; }
+double sum(const Ledger& ledger) { return std::accumulate(ledger.seconds.begin(), ledger.seconds.end(), 0.0) * 1e3; }
+
+constexpr std::uint64_t train_loader = 1, train_iterator = 2, eval_loader = 3, eval_iterator = 4;
+constexpr double near = 1e-6;
+
+// Launch 10, imports 20, set-up 10, then three steps without workers from 40 on, teardown from 80 to 90.
+Thread plain_loop() {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 10)
+        .interval(Kind::import, 12, 32)
+        .interval(Kind::iter, 40, 41, train_loader, train_iterator);
+    step(t, 41, train_iterator);
+    step(t, 41 + step_ms, train_iterator);
+    step(t, 41 + 2 * step_ms, train_iterator);
+    t.interval(Kind::wait, 74, 75, train_iterator, spool::wait_ended).moment(Kind::teardown, 80);
+    return t;
+}
+
+TEST(Ledger, DividesAPlainLoop) {
+    const Audit audit = analyze(run_of({plain_loop()}, 90));
+    ASSERT_TRUE(audit.trained);
+    const Ledger& ledger = audit.ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::startup_launch), 10, near);
+    EXPECT_NEAR(entry(ledger, Entry::startup_imports), 20, near);
+    EXPECT_NEAR(entry(ledger, Entry::startup_setup), 10, near);
+    EXPECT_NEAR(entry(ledger, Entry::startup_workers), 5, near);     // __iter__ and the first wait
+    EXPECT_NEAR(entry(ledger, Entry::startup_first_step), 7, near);  // not divided further
+    EXPECT_NEAR(entry(ledger, Entry::input_wait), 9, near);          // two waits and the end of the epoch
+    EXPECT_NEAR(entry(ledger, Entry::compute_forward), 4, near);
+    EXPECT_NEAR(entry(ledger, Entry::compute_backward), 6, near);
+    EXPECT_NEAR(entry(ledger, Entry::compute_optimizer), 2, near);
+    EXPECT_NEAR(entry(ledger, Entry::host), 2, near);
+    EXPECT_NEAR(entry(ledger, Entry::teardown), 15, near);
+    EXPECT_NEAR(entry(ledger, Entry::unattributed), 0, near);
+    EXPECT_NEAR(sum(ledger), 90, near);
+}
+
+TEST(Ledger, CountsStepsAfterTheFirst) {
+    const Audit audit = analyze(run_of({plain_loop()}, 90));
+    EXPECT_EQ(audit.steady.steps, 2U);
+    EXPECT_NEAR(*audit.steady.step_seconds_median, 0.011, 1e-9);
+}
+
+// Evaluation begins at eval(), ends at train(), and holds its loader's waits; checkpoints and logging are taken out.
+TEST(Ledger, TakesCheckpointsAndLoggingOutOfEvaluation) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    step(t, 1, train_iterator);
+    step(t, 12, train_iterator);
+    t.moment(Kind::train_mode, 25, 9, 0)
+        .interval(Kind::iter, 26, 27, eval_loader, eval_iterator)
+        .interval(Kind::wait, 27, 30, eval_iterator)
+        .interval(Kind::forward, 30, 35)
+        .interval(Kind::logging, 36, 38)
+        .interval(Kind::wait, 38, 39, eval_iterator, spool::wait_ended)
+        .interval(Kind::checkpoint, 40, 45)
+        .moment(Kind::train_mode, 46, 9, 1);
+    step(t, 50, train_iterator);
+    const Ledger ledger = analyze(run_of({t}, 61)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 21 - 2 - 5, near);
+    EXPECT_NEAR(entry(ledger, Entry::checkpoint), 5, near);
+    EXPECT_NEAR(entry(ledger, Entry::logging), 2, near);
+    EXPECT_NEAR(entry(ledger, Entry::input_wait), 4 + 4, near);
+    EXPECT_NEAR(sum(ledger), 61, near);
+}
+
+TEST(Ledger, ModeSwitchAloneIsNoEvaluation) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    step(t, 1, train_iterator);
+    t.moment(Kind::train_mode, 12.2, 9, 0).moment(Kind::train_mode, 12.8, 9, 1);
+    step(t, 13, train_iterator);
+    EXPECT_EQ(entry(analyze(run_of({t}, 24)).ranks.front(), Entry::evaluation), 0);
+}
+
+// With no eval() the evaluation begins at its loader, and in the last gap ends with its own last sign.
+TEST(Ledger, FindsAFinalEvaluationWithoutModeSwitch) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    step(t, 1, train_iterator);
+    t.interval(Kind::wait, 12, 13, train_iterator, spool::wait_ended)
+        .interval(Kind::iter, 20, 21, eval_loader, eval_iterator)
+        .interval(Kind::wait, 21, 22, eval_iterator)
+        .interval(Kind::forward, 22, 25)
+        .interval(Kind::wait, 25, 26, eval_iterator, spool::wait_ended)
+        .moment(Kind::teardown, 30);
+    const Ledger ledger = analyze(run_of({t}, 40)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 6, near);
+    EXPECT_NEAR(entry(ledger, Entry::teardown), 14, near);
+    EXPECT_NEAR(entry(ledger, Entry::host), 7, near);
+}
+
+TEST(Ledger, GradientAccumulationIsOneStepForSeveralBatches) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    for (int i = 0; i < 8; ++i) {
+        const double at = 1 + 10 * i;
+        t.interval(Kind::wait, at, at + 1, train_iterator).interval(Kind::forward, at + 1, at + 4);
+        t.interval(Kind::backward, at + 4, at + 8);
+        if (i % 2 == 1) {
+            t.interval(Kind::optimizer, at + 8, at + 9);
+        }
+    }
+    const Audit audit = analyze(run_of({t}, 82));
+    EXPECT_EQ(audit.steady.steps, 3U);  // four, the first apart
+    EXPECT_NEAR(*audit.steady.step_seconds_median, 0.020, 1e-9);
+}
+
+// An optimizer step that computes its own gradients (LBFGS): forwards and backwards inside keep their entries.
+TEST(Ledger, InnermostIntervalWins) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    step(t, 1, train_iterator);
+    t.interval(Kind::wait, 12, 13, train_iterator)
+        .interval(Kind::forward, 14, 16)
+        .interval(Kind::backward, 16, 19)
+        .interval(Kind::optimizer, 13, 20);
+    const Ledger ledger = analyze(run_of({t}, 20)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::compute_forward), 2, near);
+    EXPECT_NEAR(entry(ledger, Entry::compute_backward), 3, near);
+    EXPECT_NEAR(entry(ledger, Entry::compute_optimizer), 2, near);
+}
+
+// Killed inside a wait: the open interval runs to the end, and nothing is called teardown.
+TEST(Ledger, ClosesWhatAKillLeftOpen) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    step(t, 1, train_iterator);
+    t.open(Kind::wait, 12);
+    const Ledger ledger = analyze(run_of({t}, 100)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::input_wait), 88, near);
+    EXPECT_NEAR(entry(ledger, Entry::teardown), 0, near);
+    EXPECT_NEAR(sum(ledger), 100, near);
+}
+
+TEST(Ledger, NothingRecordedIsUnattributed) {
+    const Audit audit = analyze(run_of({}, 50));
+    EXPECT_FALSE(audit.trained);
+    ASSERT_EQ(audit.ranks.size(), 1U);
+    EXPECT_NEAR(entry(audit.ranks.front(), Entry::unattributed), 50, near);
+    EXPECT_FALSE(audit.limits.empty());
+}
+
+TEST(Ledger, EndsWhereRecordingStopped) {
+    Thread t = plain_loop();
+    t.moment(Kind::stopped, 63);
+    const Audit audit = analyze(run_of({t}, 90));
+    EXPECT_NEAR(audit.ranks.front().wall_seconds, 0.063, 1e-9);
+    EXPECT_NEAR(sum(audit.ranks.front()), 63, near);
+}
+
+// One worker, one awaited batch: 2 ms until it began, a fetch of 10 ms (3 blocked, 1 in the run queue, 6 CPU of which
+// the system took a third), 2 ms collate, 3 ms transport.
+TEST(Wait, IsDividedByWhatTheBatchsOwnWorkerDid) {
+    constexpr std::uint32_t worker_pid = 200;
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0)
+        .interval(Kind::iter, 0, 0.5, train_loader, train_iterator)
+        .moment(Kind::worker, 0.5, train_iterator, worker_pid);
+    step(t, 1, train_iterator, 1);
+    t.interval(Kind::wait, 20, 37, train_iterator, 2).interval(Kind::forward, 37, 38);
+    t.interval(Kind::backward, 38, 39).interval(Kind::optimizer, 39, 40);
+    Thread w(worker_pid);
+    w.moment(Kind::worker_begin, 0.6, 0, 1);
+    w.interval(Kind::fetch, 1, 4, 0, 4).moment(Kind::put, 4, 0, 1);
+    w.interval(Kind::collate, 32, 34, static_cast<std::uint64_t>(ms(2)), 0)
+        .interval(Kind::fetch, 22, 34, static_cast<std::uint64_t>(ms(8)), 4)
+        .interval(Kind::fetch_samples, 22, 32, static_cast<std::uint64_t>(ms(6)), static_cast<std::uint64_t>(ms(1)))
+        .moment(Kind::cpu, 34, static_cast<std::uint64_t>(ms(4)), static_cast<std::uint64_t>(ms(2)))
+        .moment(Kind::put, 34, 0, 2);
+    const Audit audit = analyze(run_of({t, w}, 40));
+    const Ledger& ledger = audit.ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::input_wait), 17, near);
+    EXPECT_NEAR(stage(ledger, Stage::workers), 2 + 1, near);
+    EXPECT_NEAR(stage(ledger, Stage::storage), 3, near);
+    EXPECT_NEAR(stage(ledger, Stage::read), 2, near);
+    EXPECT_NEAR(stage(ledger, Stage::decode), 4, near);
+    EXPECT_NEAR(stage(ledger, Stage::collate), 2, near);
+    EXPECT_NEAR(stage(ledger, Stage::transport), 3, near);
+    EXPECT_NEAR(*audit.per_sample.wall_seconds, 0.010 / 8, 1e-9);  // 8 samples in two fetches, 10 ms in all
+}
+
+// Whatever is recorded, every instant gets exactly one entry.
+RC_GTEST_PROP(Timeline, CoversTheWallOnce, (std::vector<std::pair<std::uint16_t, std::uint8_t>> marks)) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 5);
+    double at = 6;
+    for (const auto& [length, what] : marks) {
+        const auto kind = static_cast<Kind>(what % 32);
+        const double end = at + length % 50;
+        t.interval(kind, at, end, what, length);
+        if (what % 3 != 0) {  // the next one begins inside this one
+            at += length % 7;
+        } else {
+            at = end;
+        }
+    }
+    const Audit audit = analyze(run_of({t}, at + 60));
+    for (const Ledger& ledger : audit.ranks) {
+        RC_ASSERT(std::abs(sum(ledger) - ledger.wall_seconds * 1e3) < 1e-3);
+    }
+}
+
+}  // namespace
+}  // namespace headrace
