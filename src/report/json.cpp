@@ -1,0 +1,167 @@
+// docs/formats/report.schema.json is the document of what is written here.
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include <algorithm>
+#include <cmath>
+#include <string_view>
+#include <vector>
+
+#include "headrace/report.h"
+#include "report/blocks.h"
+
+namespace headrace {
+namespace {
+
+using Json = nlohmann::ordered_json;  // keeps the order of the document
+
+template <class T>
+Json known(const std::optional<T>& value) {
+    return value ? Json(*value) : Json(nullptr);
+}
+
+Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+
+double share(double part, double whole) { return whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0; }
+
+Json outcome(Outcome value) {
+    switch (value) {
+        case Outcome::running:
+            return nullptr;
+        case Outcome::finished:
+            return "finished";
+        case Outcome::failed:
+            return "failed";
+        case Outcome::killed:
+            return "killed";
+        case Outcome::interrupted:
+            return "interrupted";
+    }
+    return nullptr;
+}
+
+Json machine_json(const Machine& machine) {
+    return {{"cores_usable", machine.cores_usable},
+            {"cores", machine.cores},
+            {"memory_bytes", machine.memory_bytes},
+            {"host", machine.host},
+            {"system", machine.system},
+            {"cpu", machine.cpu},
+            {"accelerators", machine.accelerators}};
+}
+
+Json run_json(const Audit& audit) {
+    const RunInfo& run = audit.run;
+    Json json;
+    json["id"] = run.id;
+    json["name"] = text_or_null(run.name);
+    json["command"] = run.command;
+    json["started"] = run.started;
+    json["wall_seconds"] = audit.wall_seconds;
+    json["exit_code"] = known(run.exit_code);
+    json["signal"] = known(run.signal);
+    json["outcome"] = outcome(run.outcome);
+    json["machine"] = machine_json(run.machine);
+    json["code"] = {{"git_commit", known(run.code.git_commit)}, {"dirty", known(run.code.dirty)}};
+    json["framework"] = known(audit.framework);
+    json["processes"] = audit.processes;
+    json["ranks"] = audit.ranks.size();
+    return json;
+}
+
+Json ledger_json(const Ledger& ledger) {
+    Json entries = Json::array();
+    for (std::size_t i = 0; i < entry_count; ++i) {
+        entries.push_back({{"name", name(static_cast<Entry>(i))},
+                           {"seconds", ledger.seconds[i]},
+                           {"share", share(ledger.seconds[i], ledger.wall_seconds)}});
+    }
+    return {{"wall_seconds", ledger.wall_seconds}, {"entries", std::move(entries)}};
+}
+
+Json ranks_json(const std::vector<Ledger>& ranks) {
+    Json json = Json::array();
+    for (const Ledger& ledger : ranks) json.push_back(ledger_json(ledger));
+    return json;
+}
+
+Json steady_json(const Steady& steady) {
+    return {{"steps", steady.steps},
+            {"step_seconds", {{"median", known(steady.step_seconds_median)}, {"p95", known(steady.step_seconds_p95)}}},
+            {"samples_per_second", known(steady.samples_per_second)},
+            {"tokens_per_second", known(steady.tokens_per_second)},
+            {"batch_size", known(steady.batch_size)}};
+}
+
+// The loaders that training reads from come first.
+Json loaders_json(std::vector<Loader> loaders) {
+    std::stable_partition(loaders.begin(), loaders.end(), [](const Loader& loader) { return loader.training; });
+    Json json = Json::array();
+    for (const Loader& loader : loaders) {
+        json.push_back({{"batch_size", known(loader.batch_size)},
+                        {"workers", loader.workers},
+                        {"prefetch_factor", known(loader.prefetch_factor)},
+                        {"persistent", loader.persistent},
+                        {"method", known(loader.method)}});
+    }
+    return json;
+}
+
+Json wait_json(const Ledger& ledger) {
+    const double wait = ledger.seconds[static_cast<std::size_t>(Entry::input_wait)];
+    Json json = Json::array();
+    for (std::size_t i = 0; i < stage_count; ++i) {
+        json.push_back({{"stage", name(static_cast<Stage>(i))},
+                        {"seconds", ledger.wait_seconds[i]},
+                        {"share", share(ledger.wait_seconds[i], wait)}});
+    }
+    return json;
+}
+
+Json hot_lines_json(const std::vector<HotLineShare>& lines) {
+    Json json = Json::array();
+    for (const HotLineShare& line : lines) {
+        json.push_back({{"file", line.file}, {"line", line.line}, {"function", line.function}, {"share", line.share}});
+    }
+    return json;
+}
+
+Json input_json(const Audit& audit) {
+    const PerSample& sample = audit.per_sample;
+    Json json;
+    json["loaders"] = loaders_json(audit.loaders);
+    json["wait"] = wait_json(report::shown_ledger(audit));
+    json["per_sample"] = {{"wall_seconds", known(sample.wall_seconds)},
+                          {"cpu_seconds", known(sample.cpu_seconds)},
+                          {"run_queue_seconds", known(sample.run_queue_seconds)},
+                          {"blocked_seconds", known(sample.blocked_seconds)},
+                          {"bytes_requested", known(sample.bytes_requested)},
+                          {"bytes_from_storage", known(sample.bytes_from_storage)}};
+    json["hot_lines"] = hot_lines_json(audit.input_lines);
+    return json;
+}
+
+}  // namespace
+
+std::string render_json(const Audit& audit) {
+    Json json;
+    json["schema"] = "headrace.report/1";
+    json["run"] = run_json(audit);
+    json["ledger"] = ledger_json(report::shown_ledger(audit));
+    json["ranks"] = ranks_json(audit.ranks);
+    json["steady"] = steady_json(audit.steady);
+    json["input"] = input_json(audit);
+    json["memory"] = {{"host_peak_bytes", known(audit.host_peak_bytes)},
+                      {"device_peak_bytes", known(audit.device_peak_bytes)}};
+    json["overhead"] = {{"seconds", audit.overhead.seconds},
+                        {"share", audit.overhead.share},
+                        {"per_step_seconds", known(audit.overhead.per_step_seconds)},
+                        {"hooks_disabled", audit.overhead.hooks_disabled}};
+    json["limits"] = audit.limits;
+    json["next"] = text_or_null(audit.next);
+    // Arguments and paths are bytes: what is no UTF-8 in them becomes U+FFFD.
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace headrace

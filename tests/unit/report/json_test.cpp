@@ -1,0 +1,110 @@
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "headrace/report.h"
+#include "report/made_up.h"
+
+namespace headrace {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+std::string keys(const Json& object) {
+    std::string text;
+    for (const auto& [key, value] : object.items()) text += (text.empty() ? "" : " ") + key;
+    return text;
+}
+
+Json parsed(const Audit& audit) { return Json::parse(render_json(audit)); }
+
+TEST(RenderJson, HasEveryKeyInTheDocumentedOrder) {
+    for (const Audit& audit : {made_up::empty(), made_up::input_bound(), made_up::crowded()}) {
+        const Json json = parsed(audit);
+        EXPECT_EQ(keys(json), "schema run ledger ranks steady input memory overhead limits next");
+        EXPECT_EQ(
+            keys(json["run"]),
+            "id name command started wall_seconds exit_code signal outcome machine code framework processes ranks");
+        EXPECT_EQ(keys(json["run"]["machine"]), "cores_usable cores memory_bytes host system cpu accelerators");
+        EXPECT_EQ(keys(json["run"]["code"]), "git_commit dirty");
+        EXPECT_EQ(keys(json["ledger"]), "wall_seconds entries");
+        EXPECT_EQ(keys(json["ledger"]["entries"][0]), "name seconds share");
+        EXPECT_EQ(keys(json["steady"]), "steps step_seconds samples_per_second tokens_per_second batch_size");
+        EXPECT_EQ(keys(json["steady"]["step_seconds"]), "median p95");
+        EXPECT_EQ(keys(json["input"]), "loaders wait per_sample hot_lines");
+        EXPECT_EQ(keys(json["input"]["wait"][0]), "stage seconds share");
+        EXPECT_EQ(keys(json["input"]["per_sample"]),
+                  "wall_seconds cpu_seconds run_queue_seconds blocked_seconds bytes_requested bytes_from_storage");
+        EXPECT_EQ(keys(json["memory"]), "host_peak_bytes device_peak_bytes");
+        EXPECT_EQ(keys(json["overhead"]), "seconds share per_step_seconds hooks_disabled");
+    }
+}
+
+TEST(RenderJson, HasTheLedgerInItsFixedOrderWithZeros) {
+    const Json json = parsed(made_up::input_bound());
+    std::string names;
+    double seconds = 0;
+    double shares = 0;
+    for (const Json& entry : json["ledger"]["entries"]) {
+        names += entry["name"].get<std::string>() + " ";
+        seconds += entry["seconds"].get<double>();
+        shares += entry["share"].get<double>();
+    }
+    EXPECT_EQ(names,
+              "startup.launch startup.imports startup.setup startup.workers startup.first_step input.wait transfer "
+              "compute.forward compute.backward compute.optimizer compute.device_wait sync host evaluation checkpoint "
+              "logging teardown unattributed ");
+    EXPECT_NEAR(seconds, 372, 1e-9);
+    EXPECT_NEAR(shares, 1, 1e-9);
+    EXPECT_EQ(json["ranks"], Json::array({json["ledger"]}));
+}
+
+TEST(RenderJson, SharesTheWaitAmongItsStages) {
+    const Json wait = parsed(made_up::input_bound())["input"]["wait"];
+    ASSERT_EQ(wait.size(), stage_count);
+    EXPECT_EQ(wait[2]["stage"], "decode");
+    EXPECT_NEAR(wait[2]["share"].get<double>(), 0.71, 1e-9);
+    EXPECT_NEAR(wait[2]["seconds"].get<double>(), 0.71 * 0.612 * 372, 1e-9);
+}
+
+TEST(RenderJson, ShowsTheTrainingLoaderFirst) {
+    Audit audit = made_up::input_bound();
+    audit.loaders = {{100, 0, std::nullopt, false, std::nullopt, false}, {64, 2, 4, true, "spawn", true}};
+    const Json loaders = parsed(audit)["input"]["loaders"];
+    EXPECT_EQ(loaders[0].dump(),
+              R"({"batch_size":64,"workers":2,"prefetch_factor":4,"persistent":true,"method":"spawn"})");
+    EXPECT_EQ(loaders[1].dump(),
+              R"({"batch_size":100,"workers":0,"prefetch_factor":null,"persistent":false,"method":null})");
+}
+
+TEST(RenderJson, HasNullWhereNothingIsKnown) {
+    const Json json = parsed(made_up::empty());
+    EXPECT_TRUE(json["run"]["name"].is_null());
+    EXPECT_TRUE(json["run"]["exit_code"].is_null());
+    EXPECT_TRUE(json["run"]["outcome"].is_null());  // still running
+    EXPECT_TRUE(json["run"]["code"]["dirty"].is_null());
+    EXPECT_TRUE(json["steady"]["step_seconds"]["median"].is_null());
+    EXPECT_TRUE(json["memory"]["host_peak_bytes"].is_null());
+    EXPECT_TRUE(json["next"].is_null());
+    EXPECT_EQ(json["ledger"]["entries"][17]["share"], 0.0);
+}
+
+TEST(RenderJson, NamesTheOutcome) {
+    Audit audit = made_up::crowded();
+    EXPECT_EQ(parsed(audit)["run"]["outcome"], "killed");
+    EXPECT_EQ(parsed(audit)["run"]["signal"], 9);
+    EXPECT_EQ(parsed(audit)["ranks"].size(), 8U);
+    EXPECT_EQ(parsed(audit)["run"]["ranks"], 8);
+}
+
+TEST(RenderJson, IsUtf8WhateverThePathsAre) {
+    const std::string text = render_json(made_up::hostile());
+    EXPECT_TRUE(base::valid_utf8(text));
+    EXPECT_EQ(text.find('\x1b'), std::string::npos);
+    EXPECT_EQ(Json::parse(text)["run"]["command"][1], "漢字.py");
+    EXPECT_TRUE(text.ends_with("}\n"));
+}
+
+}  // namespace
+}  // namespace headrace
