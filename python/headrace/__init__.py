@@ -1,0 +1,13 @@
+"""headrace audits a real, unmodified machine-learning program and says where its time went.
+
+The work is done by the command: ``headrace audit -- python train.py``, also as ``python -m headrace audit -- …``.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+__all__ = ["__version__"]
+
+# The version of this package and of the command that it came with, for example ``"0.1.0"``.
+__version__: str = (Path(__file__).parent / "VERSION").read_text(encoding="utf-8").strip()

@@ -1,0 +1,44 @@
+"""Hooks for what writes checkpoints and logs beside torch itself. Same rules as torch_hooks.py."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def _replace(recorder: Any, owner: Any, kind: int, *names: str) -> None:
+    for name in names:
+        function = getattr(owner, name, None)
+        if function is not None:
+            setattr(owner, name, recorder.hook(function, kind))
+
+
+def hook_logging(recorder: Any, module: Any) -> None:
+    """Records that pass a logger's level; those below it cost nothing."""
+    _replace(recorder, module.Logger, recorder.LOGGING, "handle")
+
+
+def hook_tqdm(recorder: Any, module: Any) -> None:
+    """A progress bar when it draws, not when it counts."""
+    _replace(recorder, module.tqdm, recorder.LOGGING, "refresh", "display", "close")
+
+
+def hook_tensorboard(recorder: Any, module: Any) -> None:
+    """Everything that a SummaryWriter adds or flushes."""
+    names = [name for name in dir(module.SummaryWriter) if name.startswith("add_")]
+    _replace(recorder, module.SummaryWriter, recorder.LOGGING, *names, "flush", "close")
+
+
+def hook_wandb(recorder: Any, module: Any) -> None:
+    """Logged metrics and saved files of a run."""
+    _replace(recorder, module.Run, recorder.LOGGING, "log", "finish")
+    _replace(recorder, module.Run, recorder.CHECKPOINT, "log_artifact")
+
+
+def hook_safetensors(recorder: Any, module: Any) -> None:
+    """Tensors written as safetensors."""
+    _replace(recorder, module, recorder.CHECKPOINT, "save_file", "save_model", "save")
+
+
+def hook_distributed_checkpoint(recorder: Any, module: Any) -> None:
+    """Sharded checkpoints."""
+    _replace(recorder, module, recorder.CHECKPOINT, "save", "async_save", "save_state_dict")

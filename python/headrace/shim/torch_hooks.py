@@ -1,0 +1,126 @@
+"""Hooks for PyTorch: loader, workers, forward, backward, optimizer, checkpoints, device waits.
+
+Each function takes the recorder and the module that was just imported. Written against torch 1.13 to 2.13; what a
+release does not have raises here, which switches off that function's remaining hooks and is counted in the report.
+"""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+
+def _replace(recorder: Any, owner: Any, name: str, kind: int, **notices: Any) -> None:
+    setattr(owner, name, recorder.hook(getattr(owner, name), kind, **notices))
+
+
+def hook_torch(recorder: Any, torch: Any) -> None:
+    """Forward, backward, checkpoints, evaluation marks, and the precise begin of the interpreter's shutdown."""
+    recorder.text(recorder.TEXT_FRAMEWORK, f"torch {torch.__version__}")
+    threading = sys.modules.get("threading")
+    register = getattr(threading, "_register_atexit", None)
+    if register is not None:
+        register(recorder.teardown)
+    _replace(recorder, torch.autograd, "backward", recorder.BACKWARD)
+    _replace(recorder, torch.autograd, "grad", recorder.BACKWARD)
+    _replace(recorder, torch, "save", recorder.CHECKPOINT)
+    torch.serialization.save = torch.save
+    _replace(recorder, torch.nn.Module, "train", recorder.TRAIN_MODE)
+    _replace(recorder, torch.nn.Module, "__call__", recorder.FORWARD)
+
+
+def hook_optimizer(recorder: Any, module: Any) -> None:
+    """Optimizer steps, through torch's own global step hooks."""
+    module.register_optimizer_step_pre_hook(recorder.optimizer_begin)
+    module.register_optimizer_step_post_hook(recorder.optimizer_end)
+
+
+def _text(value: Any) -> str:
+    """Write a JSON number, true, false, null or a plain word."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, int):
+        return str(value)
+    return '"' + "".join(c for c in str(value) if c.isalnum() or c in "_-.") + '"'
+
+
+def _loader_config(loader: Any) -> str:
+    workers = loader.num_workers
+    method = None
+    if workers:
+        context = loader.multiprocessing_context
+        if context is None:
+            context = sys.modules["multiprocessing"]
+        method = context.get_start_method()
+    dataset = type(loader.dataset)
+    sampler = getattr(loader, "batch_sampler", None)
+    values = {
+        "batch_size": loader.batch_size if loader.batch_size is not None else getattr(sampler, "batch_size", None),
+        "workers": workers,
+        "prefetch_factor": loader.prefetch_factor if workers else None,
+        "persistent": bool(loader.persistent_workers),
+        "method": method,
+        "pin_memory": bool(loader.pin_memory),
+        "in_order": bool(getattr(loader, "in_order", True)),
+        "iterable": hasattr(dataset, "__iter__") and not hasattr(dataset, "__getitem__"),
+        "dataset": f"{dataset.__module__}.{dataset.__qualname__}",
+    }
+    return "{" + ",".join(f'"{name}":{_text(value)}' for name, value in values.items()) + "}"
+
+
+def hook_dataloader(recorder: Any, module: Any) -> None:
+    """Loader iterators in the process that trains, and the fetcher wherever it runs."""
+
+    def iterated(args: tuple[Any, ...], kwargs: Any, iterator: Any) -> None:
+        loader = args[0]
+        recorder.moment(recorder.LOADER, id(loader), getattr(loader, "batch_size", None) or 0)
+        recorder.text(recorder.TEXT_LOADER_CONFIG, _loader_config(loader))
+        for number, worker in enumerate(getattr(iterator, "_workers", ())):
+            recorder.moment(recorder.WORKER, id(iterator), number << 32 | (worker.pid or 0))
+
+    def fetcher_made(args: tuple[Any, ...], kwargs: Any, fetcher: Any) -> None:
+        fetcher.collate_fn = recorder.hook(fetcher.collate_fn, recorder.COLLATE)
+        if hasattr(fetcher, "dataset_iter"):
+            fetcher.dataset_iter = recorder.TimedIterator(fetcher.dataset_iter)
+        else:
+            fetcher.dataset = recorder.TimedDataset(fetcher.dataset)
+        fetcher.fetch = recorder.hook(fetcher.fetch, recorder.FETCH)
+
+    _replace(recorder, module._BaseDataLoaderIter, "__next__", recorder.WAIT)
+    _replace(recorder, module.DataLoader, "__iter__", recorder.ITER, after=iterated)
+    _replace(recorder, module._MultiProcessingDataLoaderIter, "_try_get_data", recorder.RECEIVE)
+    _replace(recorder, module._DatasetKind, "create_fetcher", recorder.NONE, after=fetcher_made)
+
+
+def hook_worker(recorder: Any, module: Any) -> None:
+    """What runs in a worker process around the fetcher."""
+
+    def began(args: tuple[Any, ...], kwargs: Any) -> None:
+        queue = args[3]
+        recorder.moment(recorder.WORKER_BEGIN, args[10], args[11])
+        queue.put = recorder.hook(queue.put, recorder.PUT)
+        if hasattr(queue, "_send_bytes"):
+            queue._send_bytes = recorder.hook(queue._send_bytes, recorder.SEND)
+
+    _replace(recorder, module, "_worker_loop", recorder.NONE, before=began)
+
+
+def hook_cuda(recorder: Any, module: Any) -> None:
+    """Waits for a CUDA device, copies to it and its peak memory; in place only once the program uses one."""
+    installed: list[bool] = []
+
+    def initialised(args: Any, kwargs: Any, result: Any) -> None:
+        torch = sys.modules.get("torch")
+        if installed or torch is None or not module.is_initialized():
+            return
+        installed.append(True)
+        for name in ("item", "tolist", "cpu", "numpy", "__bool__", "__int__", "__float__"):
+            _replace(recorder, torch.Tensor, name, recorder.DEVICE_WAIT)
+        _replace(recorder, module, "synchronize", recorder.DEVICE_WAIT)
+        for name in ("to", "cuda"):
+            _replace(recorder, torch.Tensor, name, recorder.TRANSFER)
+        sys.modules["atexit"].register(lambda: recorder.moment(recorder.MEMORY, module.max_memory_allocated(), 0))
+
+    _replace(recorder, module, "_lazy_init", recorder.NONE, after=initialised)

@@ -1,0 +1,26 @@
+// What a thread's work cost beside wall time: run-queue delay and bytes read, from its own /proc files.
+#pragma once
+
+#include <cstdint>
+
+#include "capture/spool_writer.h"
+
+namespace headrace::capture {
+
+// Nanoseconds that this thread was ready to run and had no core, since it began. 0 where the kernel does not say.
+std::uint64_t run_queue_ns(Thread* thread) noexcept;
+
+struct Bytes {
+    std::uint64_t requested;     // by read calls, cached or not; our own reads taken out
+    std::uint64_t from_storage;  // that came from the storage layer
+};
+Bytes bytes_read(Thread* thread) noexcept;
+
+struct CpuTotals {
+    std::uint64_t user;
+    std::uint64_t system;
+};
+// Moves in ticks of 1 to 10 ms on most kernels: good as a total, not for one batch.
+CpuTotals cpu_totals() noexcept;
+
+}  // namespace headrace::capture

@@ -1,0 +1,524 @@
+#include "capture/hook.h"
+
+#include <stddef.h>
+#include <string.h>
+#include <structmember.h>
+
+#include "capture/costs.h"
+#include "capture/spool_writer.h"
+
+namespace headrace::capture {
+namespace {
+
+using spool::Kind;
+
+struct Hook {
+    PyObject_HEAD PyObject* function;
+    PyObject* before;  // called with (args, kwargs) first, or null
+    PyObject* after;   // called with (args, kwargs, result) when the call succeeded, or null
+    PyObject* weak_references;
+    Kind kind;
+    bool off;
+};
+
+// The type of the last iterator seen by a wait, and what is known of that type: saves failing attribute look-ups.
+struct IteratorType {
+    PyTypeObject* type;
+    bool has_index;
+};
+IteratorType iterator_type{};
+PyObject* method_type = nullptr;
+PyObject* name_rcvd_idx = nullptr;
+PyObject* name_in_order = nullptr;
+PyObject* name_input_ids = nullptr;
+PyObject* name_numel = nullptr;
+
+Hook* as_hook(PyObject* object) { return reinterpret_cast<Hook*>(object); }
+
+PyObject* first_argument(PyObject* args) { return PyTuple_Size(args) > 0 ? PyTuple_GetItem(args, 0) : nullptr; }
+
+std::uint64_t address(PyObject* object) { return reinterpret_cast<std::uint64_t>(object); }
+
+// One call in 16 measures what the recorder itself takes, so that measuring does not become the cost. Chosen at random:
+// every 16th would meet the same hook again and again in a loop of 16 calls.
+bool measures_itself(Thread* t) {
+    t->random = t->random * 6364136223846793005U + 1442695040888963407U;
+    return t->random >> 60 == 0;
+}
+
+void add_self_time(Thread* t, std::uint64_t nanoseconds) { t->header->self_ns += 16 * nanoseconds; }
+
+// An unsigned attribute, or `missing` when it is absent or no number. Clears the error.
+std::uint64_t number_attribute(PyObject* object, PyObject* name, std::uint64_t missing) {
+    PyObject* value = PyObject_GetAttr(object, name);
+    if (value == nullptr) {
+        PyErr_Clear();
+        return missing;
+    }
+    const unsigned long long number = PyLong_Check(value) ? PyLong_AsUnsignedLongLongMask(value) : missing;
+    Py_DECREF(value);
+    if (PyErr_Occurred() != nullptr) {
+        PyErr_Clear();
+        return missing;
+    }
+    return number;
+}
+
+// The index + 1 of the batch that a worker's iterator has just handed out; 0 without workers.
+std::uint64_t batch_number(Thread* t, PyObject* iterator) {
+    PyTypeObject* type = Py_TYPE(iterator);
+    if (type != iterator_type.type) {
+        iterator_type.type = type;
+        iterator_type.has_index = PyObject_HasAttr(iterator, name_rcvd_idx) != 0;
+    }
+    if (!iterator_type.has_index) {
+        return 0;
+    }
+    PyObject* in_order =
+        PyObject_GetAttr(iterator, name_in_order);  // absent in older releases, where it is always true
+    PyErr_Clear();
+    const bool out_of_order = in_order == Py_False;
+    Py_XDECREF(in_order);
+    return out_of_order ? t->last_received : number_attribute(iterator, name_rcvd_idx, 0) & 0xffffffffU;
+}
+
+// Tokens in a batch that is a dictionary with input_ids, as language models' loaders make them; 0 for any other.
+std::uint64_t token_count(PyObject* batch) {
+    if (batch == nullptr || !PyDict_Check(batch)) {
+        return 0;
+    }
+    PyObject* ids = PyDict_GetItemWithError(batch, name_input_ids);  // borrowed
+    if (ids == nullptr) {
+        PyErr_Clear();
+        return 0;
+    }
+    PyObject* count = PyObject_CallMethodObjArgs(ids, name_numel, nullptr);
+    if (count == nullptr) {
+        PyErr_Clear();
+        return 0;
+    }
+    const unsigned long long number = PyLong_Check(count) ? PyLong_AsUnsignedLongLongMask(count) : 0;
+    Py_DECREF(count);
+    return number & 0xffffffffU;
+}
+
+void begin_fetch(Thread* t) {
+    Batch& b = t->batch;
+    b = Batch{};
+    if (!t->is_worker) {  // a worker's own reading between two fetches is a few bytes of its index queue
+        const Bytes bytes = bytes_read(t);
+        b.requested_0 = bytes.requested;
+        b.storage_0 = bytes.from_storage;
+    } else {
+        b.requested_0 = t->last_requested;
+        b.storage_0 = t->last_storage;
+    }
+    t->random ^= t->random << 13;
+    t->random ^= t->random >> 7;
+    t->random ^= t->random << 17;
+    b.random = t->random;
+    const CpuTotals totals = cpu_totals();
+    b.user_0 = totals.user;
+    b.system_0 = totals.system;
+    b.run_queue_0 = run_queue_ns(t);
+    b.last_cpu = thread_cpu();
+    b.cpu_0 = b.last_cpu;
+}
+
+void end_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
+    Batch& b = t->batch;
+    const std::uint64_t cpu = thread_cpu();
+    if (!b.collated) {
+        b.fetch_queue = run_queue_ns(t) - b.run_queue_0;
+    }
+    const Bytes bytes = bytes_read(t);
+    t->last_requested = bytes.requested;
+    t->last_storage = bytes.from_storage;
+    append(t, Kind::fetch, start, end - start, cpu - b.cpu_0, b.samples);
+    append(t, Kind::fetch_samples, start, b.sample_wall, b.sample_cpu, b.fetch_queue);
+    append(t, Kind::fetch_io, start, 0, bytes.requested - b.requested_0, bytes.from_storage - b.storage_0);
+    const CpuTotals totals = cpu_totals();
+    append(t, Kind::cpu, end, 0, totals.user - b.user_0, totals.system - b.system_0);
+    if (b.samples != 0) {
+        append(t, Kind::sample, b.single_start, b.single_wall, b.single_cpu, b.picked);
+    }
+}
+
+struct Collate {
+    std::uint64_t cpu;
+    std::uint64_t run_queue;
+};
+
+Collate begin_collate(Thread* t) {
+    Batch& b = t->batch;
+    const Collate begin{thread_cpu(), run_queue_ns(t)};
+    if (!b.collated) {
+        b.fetch_queue = begin.run_queue - b.run_queue_0;
+        b.collated = true;
+    }
+    return begin;
+}
+
+// Whether an interval of this kind is worth a record here: the outermost one, and nothing inside what is counted whole.
+bool wanted(const Thread* t, Kind kind) {
+    if (t->depth == 0) {
+        return true;
+    }
+    if (inside(t, kind) || inside(t, Kind::checkpoint)) {
+        return false;
+    }
+    const bool loading = inside(t, Kind::wait) || inside(t, Kind::fetch);
+    switch (kind) {
+        case Kind::fetch:
+        case Kind::collate:
+        case Kind::receive:
+            return true;
+        case Kind::forward:
+            return !loading && !inside(t, Kind::backward);  // activations computed again are backward
+        case Kind::send:
+            return true;
+        default:
+            return !loading;
+    }
+}
+
+void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std::uint64_t start, std::uint64_t end,
+                   const Collate& collate) {
+    PyObject* self = first_argument(args);
+    switch (hook->kind) {
+        case Kind::wait:
+            if (result != nullptr) {
+                t->batch_since_step = true;
+                t->has_batches = true;
+                append(t, Kind::wait, start, end - start, address(self),
+                       batch_number(t, self) | token_count(result) << 32);
+            } else {
+                append(t, Kind::wait, start, end - start, address(self), spool::wait_ended);
+            }
+            return;
+        case Kind::receive: {
+            // (True, (index, data)) when something came; anything else was a time-out or another message.
+            PyObject* pair = result != nullptr && PyTuple_Check(result) && PyTuple_Size(result) == 2
+                                 ? PyTuple_GetItem(result, 1)
+                                 : nullptr;
+            PyObject* index =
+                pair != nullptr && PyTuple_Check(pair) && PyTuple_Size(pair) == 2 ? PyTuple_GetItem(pair, 0) : nullptr;
+            if (index != nullptr && PyLong_Check(index)) {
+                t->last_received = PyLong_AsUnsignedLongLongMask(index) + 1;
+                append(t, Kind::receive, start, end - start, address(self), t->last_received);
+            }
+            return;
+        }
+        case Kind::fetch:
+            end_fetch(t, start, end);
+            return;
+        case Kind::collate:
+            append(t, Kind::collate, start, end - start, thread_cpu() - collate.cpu,
+                   run_queue_ns(t) - collate.run_queue);
+            return;
+        case Kind::send: {
+            const Py_ssize_t bytes = self != nullptr ? PyObject_Size(self) : 0;
+            PyErr_Clear();
+            append(t, Kind::send, start, end - start, bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0, 0);
+            return;
+        }
+        case Kind::backward:
+            t->header->trains = 1;
+            append(t, Kind::backward, start, end - start, address(self), 0);
+            return;
+        case Kind::iter:
+            append(t, Kind::iter, start, end - start, address(self), address(result));
+            return;
+        default:
+            append(t, hook->kind, start, end - start, address(self), 0);
+            return;
+    }
+}
+
+PyObject* timed_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
+    const std::uint64_t start = now();
+    ++t->header->hooks;
+    const bool measure = measures_itself(t);
+    const int depth = push(t, hook->kind, start);
+    Collate collate{};
+    if (hook->kind == Kind::fetch) {
+        begin_fetch(t);
+    } else if (hook->kind == Kind::collate) {
+        collate = begin_collate(t);
+    }
+    std::uint64_t self_time = measure ? now() - start : 0;
+    PyObject* result = PyObject_Call(hook->function, args, kwargs);
+    const std::uint64_t end = now();
+    if (thread_if_open() != t) {
+        return result;  // this is the child of a fork that happened inside the call: the record is the parent's
+    }
+    PyObject *type = nullptr, *value = nullptr, *trace = nullptr;
+    if (result == nullptr) {
+        PyErr_Fetch(&type, &value, &trace);
+    }
+    if (recording()) {
+        finish_record(t, hook, args, result, start, end, collate);
+    }
+    pop(t, depth);
+    if (result == nullptr) {
+        PyErr_Restore(type, value, trace);
+    }
+    if (measure) {
+        self_time += now() - end;
+        add_self_time(t, self_time);
+    }
+    return result;
+}
+
+// put((index, data)) of a worker's data queue, and train(mode): moments, told from their arguments.
+PyObject* moment_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
+    const std::uint64_t start = now();
+    ++t->header->hooks;
+    if (hook->kind == Kind::put) {
+        PyObject* pair = first_argument(args);
+        PyObject* index =
+            pair != nullptr && PyTuple_Check(pair) && PyTuple_Size(pair) == 2 ? PyTuple_GetItem(pair, 0) : nullptr;
+        const bool batch = index != nullptr && PyLong_Check(index);
+        append(t, batch ? Kind::put : Kind::resume, start, 0, 0, batch ? PyLong_AsUnsignedLongLongMask(index) + 1 : 0);
+        return PyObject_Call(hook->function, args, kwargs);
+    }
+    PyObject* mode = PyTuple_Size(args) > 1 ? PyTuple_GetItem(args, 1)
+                     : kwargs != nullptr    ? PyDict_GetItemString(kwargs, "mode")
+                                            : nullptr;
+    append(t, Kind::train_mode, start, 0, address(first_argument(args)), mode == Py_False ? 0 : 1);
+    const int depth = push(t, hook->kind, start);
+    PyObject* result = PyObject_Call(hook->function, args, kwargs);
+    if (thread_if_open() == t) {
+        pop(t, depth);
+    }
+    return result;
+}
+
+// Calls `before` or `after`. What they raise switches the hook off and goes no further.
+void notify(Hook* hook, PyObject* callback, PyObject* args, PyObject* kwargs, PyObject* result) {
+    PyObject* keywords = kwargs != nullptr ? kwargs : Py_None;
+    PyObject* answer = result != nullptr ? PyObject_CallFunctionObjArgs(callback, args, keywords, result, nullptr)
+                                         : PyObject_CallFunctionObjArgs(callback, args, keywords, nullptr);
+    if (answer == nullptr) {
+        hook->off = true;
+        report_disabled("a hook's notice");
+        return;
+    }
+    Py_DECREF(answer);
+}
+
+PyObject* hook_call(PyObject* object, PyObject* args, PyObject* kwargs) {
+    Hook* hook = as_hook(object);
+    if (hook->off || !recording()) {
+        return PyObject_Call(hook->function, args, kwargs);
+    }
+    Thread* t = hook->kind == Kind::none ? nullptr : thread();
+    if (hook->kind != Kind::none && (t == nullptr || !wanted(t, hook->kind))) {
+        if (t != nullptr) {
+            ++t->header->hooks;
+        }
+        return PyObject_Call(hook->function, args, kwargs);
+    }
+    if (hook->before != nullptr) {
+        notify(hook, hook->before, args, kwargs, nullptr);
+    }
+    PyObject* result = nullptr;
+    if (t == nullptr) {
+        result = PyObject_Call(hook->function, args, kwargs);
+    } else if (hook->kind == Kind::put || hook->kind == Kind::train_mode) {
+        result = moment_call(hook, t, args, kwargs);
+    } else {
+        result = timed_call(hook, t, args, kwargs);
+    }
+    if (result != nullptr && hook->after != nullptr && !hook->off) {
+        notify(hook, hook->after, args, kwargs, result);
+    }
+    return result;
+}
+
+PyObject* hook_bind(PyObject* self, PyObject* instance, PyObject*) {
+    if (instance == nullptr || instance == Py_None || method_type == nullptr) {
+        Py_INCREF(self);
+        return self;
+    }
+    return PyObject_CallFunctionObjArgs(method_type, self, instance, nullptr);
+}
+
+PyObject* hook_getattr(PyObject* self, PyObject* name) {
+    PyObject* own = PyObject_GenericGetAttr(self, name);
+    if (own != nullptr || PyErr_ExceptionMatches(PyExc_AttributeError) == 0) {
+        return own;
+    }
+    PyErr_Clear();
+    return PyObject_GetAttr(as_hook(self)->function, name);
+}
+
+int hook_setattr(PyObject* self, PyObject* name, PyObject* value) {
+    return value != nullptr ? PyObject_SetAttr(as_hook(self)->function, name, value)
+                            : PyObject_DelAttr(as_hook(self)->function, name);
+}
+
+PyObject* hook_repr(PyObject* self) { return PyObject_Repr(as_hook(self)->function); }
+
+Py_hash_t hook_hash(PyObject* self) { return PyObject_Hash(as_hook(self)->function); }
+
+// Equal to itself, to what it stands for, and to another hook of the same: a reference taken before stays equal.
+PyObject* hook_compare(PyObject* self, PyObject* other, int operation) {
+    if (operation != Py_EQ && operation != Py_NE) {
+        Py_RETURN_NOTIMPLEMENTED;
+    }
+    PyObject* mine = as_hook(self)->function;
+    PyObject* theirs = Py_TYPE(other) == Py_TYPE(self) ? as_hook(other)->function : other;
+    return PyObject_RichCompare(mine, theirs, operation);
+}
+
+int hook_traverse(PyObject* self, visitproc visit, void* arg) {
+    Py_VISIT(Py_TYPE(self));
+    Py_VISIT(as_hook(self)->function);
+    Py_VISIT(as_hook(self)->before);
+    Py_VISIT(as_hook(self)->after);
+    return 0;
+}
+
+int hook_clear(PyObject* self) {
+    Py_CLEAR(as_hook(self)->function);
+    Py_CLEAR(as_hook(self)->before);
+    Py_CLEAR(as_hook(self)->after);
+    return 0;
+}
+
+void hook_dealloc(PyObject* self) {
+    PyTypeObject* type = Py_TYPE(self);
+    PyObject_GC_UnTrack(self);
+    PyObject_ClearWeakRefs(self);
+    hook_clear(self);
+    PyObject_GC_Del(self);
+    Py_DECREF(type);
+}
+
+PyObject* hook_class(PyObject* self, void*) {
+    PyObject* type = reinterpret_cast<PyObject*>(Py_TYPE(as_hook(self)->function));
+    Py_INCREF(type);
+    return type;
+}
+
+// The docstring needs a getter of its own: a type's own __doc__ would hide it.
+PyObject* hook_doc(PyObject* self, void*) { return PyObject_GetAttrString(as_hook(self)->function, "__doc__"); }
+
+// Likewise __module__, which pickling by name needs.
+PyObject* hook_module(PyObject* self, void*) { return PyObject_GetAttrString(as_hook(self)->function, "__module__"); }
+
+// Pickled by name, as functions are: the process that reads it finds the function, hooked there or not.
+PyObject* hook_reduce(PyObject* self, PyObject*) {
+    PyObject* function = as_hook(self)->function;
+    PyObject* owner = PyObject_GetAttrString(function, "__self__");
+    if (owner == nullptr || PyModule_Check(owner)) {  // a plain or a built-in function
+        PyErr_Clear();
+        Py_XDECREF(owner);
+        return PyObject_GetAttrString(function, "__qualname__");
+    }
+    Py_DECREF(owner);
+    return PyObject_CallMethod(function, "__reduce_ex__", "i", 4);
+}
+
+PyGetSetDef hook_getset[] = {{"__class__", hook_class, nullptr, nullptr, nullptr},
+                             {"__doc__", hook_doc, nullptr, nullptr, nullptr},
+                             {"__module__", hook_module, nullptr, nullptr, nullptr},
+                             {nullptr, nullptr, nullptr, nullptr, nullptr}};
+PyMethodDef hook_methods[] = {{"__reduce_ex__", hook_reduce, METH_VARARGS, nullptr},
+                              {"__reduce__", hook_reduce, METH_NOARGS, nullptr},
+                              {nullptr, nullptr, 0, nullptr}};
+
+// Functions can be referenced weakly: torch's compiler does so with what it guards.
+PyMemberDef hook_members[] = {{"__weaklistoffset__", T_PYSSIZET, offsetof(Hook, weak_references), READONLY, nullptr},
+                              {nullptr, 0, 0, 0, nullptr}};
+
+template <class Function>
+void* slot(Function* function) {
+    return reinterpret_cast<void*>(function);
+}
+
+PyType_Slot hook_slots[] = {{Py_tp_call, slot(hook_call)},
+                            {Py_tp_descr_get, slot(hook_bind)},
+                            {Py_tp_getattro, slot(hook_getattr)},
+                            {Py_tp_setattro, slot(hook_setattr)},
+                            {Py_tp_repr, slot(hook_repr)},
+                            {Py_tp_hash, slot(hook_hash)},
+                            {Py_tp_richcompare, slot(hook_compare)},
+                            {Py_tp_traverse, slot(hook_traverse)},
+                            {Py_tp_clear, slot(hook_clear)},
+                            {Py_tp_dealloc, slot(hook_dealloc)},
+                            {Py_tp_getset, hook_getset},
+                            {Py_tp_methods, hook_methods},
+                            {Py_tp_members, hook_members},
+                            {0, nullptr}};
+// METHOD_DESCRIPTOR lets the interpreter call it as a method without making a bound object first.
+PyType_Spec hook_spec = {"headrace.Hook", sizeof(Hook), 0,
+                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_METHOD_DESCRIPTOR, hook_slots};
+PyObject* hook_type = nullptr;
+
+}  // namespace
+
+void report_disabled(const char* where) {
+    PyObject *type = nullptr, *value = nullptr, *trace = nullptr;
+    PyErr_Fetch(&type, &value, &trace);
+    Thread* t = thread();
+    if (t != nullptr) {
+        ++t->header->disabled;
+        PyObject* text = PyUnicode_FromFormat("%s: %S", where, value != nullptr ? value : Py_None);
+        Py_ssize_t length = 0;
+        const char* utf8 = text != nullptr ? PyUnicode_AsUTF8AndSize(text, &length) : nullptr;
+        if (utf8 != nullptr) {
+            append_text(t, spool::TextKind::disabled, utf8, static_cast<std::uint64_t>(length < 500 ? length : 500));
+        }
+        Py_XDECREF(text);
+        PyErr_Clear();
+    }
+    Py_XDECREF(type);
+    Py_XDECREF(value);
+    Py_XDECREF(trace);
+}
+
+bool set_method_type(PyObject* type) {
+    Py_INCREF(type);
+    method_type = type;
+    return true;
+}
+
+PyObject* make_hook(PyObject*, PyObject* args, PyObject* kwargs) {
+    static const char* names[] = {"function", "kind", "after", "before", nullptr};
+    PyObject *function = nullptr, *after = Py_None, *before = Py_None;
+    int kind = 0;
+    if (PyArg_ParseTupleAndKeywords(args, kwargs, "Oi|OO", const_cast<char**>(names), &function, &kind, &after,
+                                    &before) == 0) {
+        return nullptr;
+    }
+    Hook* hook = PyObject_GC_New(Hook, reinterpret_cast<PyTypeObject*>(hook_type));
+    if (hook == nullptr) {
+        return nullptr;
+    }
+    Py_INCREF(function);
+    hook->function = function;
+    hook->after = after != Py_None ? after : nullptr;
+    hook->before = before != Py_None ? before : nullptr;
+    Py_XINCREF(hook->after);
+    Py_XINCREF(hook->before);
+    hook->kind = static_cast<Kind>(kind);
+    hook->off = false;
+    hook->weak_references = nullptr;
+    PyObject_GC_Track(hook);
+    return reinterpret_cast<PyObject*>(hook);
+}
+
+int add_hook_types(PyObject*) {
+    name_rcvd_idx = PyUnicode_InternFromString("_rcvd_idx");
+    name_in_order = PyUnicode_InternFromString("_in_order");
+    name_input_ids = PyUnicode_InternFromString("input_ids");
+    name_numel = PyUnicode_InternFromString("numel");
+    hook_type = PyType_FromSpec(&hook_spec);
+    const bool made = name_rcvd_idx != nullptr && name_in_order != nullptr && name_input_ids != nullptr &&
+                      name_numel != nullptr && hook_type != nullptr;
+    return made ? 0 : -1;
+}
+
+}  // namespace headrace::capture

@@ -1,0 +1,96 @@
+// Appends records of one thread to its spool file, from inside the audited program.
+//
+// What the program must never notice: no descriptor stays open (its own numbers would shift), no page is written that
+// was not reserved first (a store to an unreserved page of a full disk is SIGBUS), no lock is held across a fork, and
+// every failure ends the recording of that thread and nothing else.
+//
+// Thread-safety: every function works on the calling thread's own spool.
+#pragma once
+
+#include <cstdint>
+
+#include "run/spool_format.h"
+
+namespace headrace::capture {
+
+inline constexpr int stack_depth = static_cast<int>(spool::open_depth);
+
+// The costs of the batch that this thread is fetching; see costs.h.
+struct Batch {
+    std::uint64_t cpu_0;        // thread CPU time at the begin of the fetch
+    std::uint64_t run_queue_0;  // run-queue time, likewise
+    std::uint64_t user_0;       // user and system CPU time, likewise
+    std::uint64_t system_0;
+    std::uint64_t requested_0;  // bytes asked for, likewise
+    std::uint64_t storage_0;    // bytes from storage, likewise
+    std::uint64_t fetch_queue;  // run-queue time before collate began
+    std::uint64_t samples;
+    std::uint64_t sample_wall;
+    std::uint64_t sample_cpu;
+    std::uint64_t last_cpu;  // thread CPU time at the end of the sample before
+    std::uint64_t random;    // chooses the sample that is kept as a single
+    std::uint64_t picked;    // its number in the batch
+    std::uint64_t single_start;
+    std::uint64_t single_wall;
+    std::uint64_t single_cpu;
+    bool collated;
+};
+
+// One thread's spool. All zero means: not opened yet.
+struct Thread {
+    spool::Header* header;
+    spool::Record* cursor;
+    spool::Record* end;
+    void* chunk;  // the mapping that holds cursor; the first chunk holds the header too and stays mapped
+    std::uint64_t chunk_bytes;
+    std::uint64_t file_bytes;  // reserved so far
+    Thread* next_free;
+    int depth;  // open intervals; may exceed stack_depth, what is deeper is not mirrored
+    spool::Open stack[stack_depth];
+    std::uint64_t random;  // xorshift state for the reservoir: the program's own random numbers are never touched
+    int schedstat;         // descriptors of this thread's /proc files, high numbers; -1: not there; 0: not tried
+    int io;
+    std::uint64_t own_reads;       // bytes that reading those files added to the thread's own count
+    std::uint64_t last_received;   // index + 1 of the batch that came last out of a data queue
+    std::uint64_t last_requested;  // bytes_read at the end of the last fetch
+    std::uint64_t last_storage;
+    bool is_worker;
+    bool batch_since_step;
+    bool has_batches;  // a loader gave this thread a batch at some time
+    Batch batch;
+    char path[1];  // allocated longer: the absolute path of the file
+};
+
+// Remembers where to write and maps the control page. Returns false when there is nothing to record into.
+// `version_hex` is sys.hexversion.
+bool start(const char* folder, std::uint32_t version_hex, int rank_plus_1, int local_rank_plus_1);
+
+// Whether records are wanted at all in this process: cheap, asked by every hook.
+bool recording() noexcept;
+
+// The calling thread's spool, opened at first use; null when recording has ended or cannot begin.
+Thread* thread() noexcept;
+// The same without opening one.
+Thread* thread_if_open() noexcept;
+
+void append(Thread* thread, spool::Kind kind, std::uint64_t start, std::uint64_t duration, std::uint64_t a,
+            std::uint64_t b) noexcept;
+void append_text(Thread* thread, spool::TextKind kind, const char* text, std::uint64_t length) noexcept;
+
+// Marks the begin of an interval, mirrored in the header so that a kill inside it is seen; gives the depth to return
+// to.
+int push(Thread* thread, spool::Kind kind, std::uint64_t start) noexcept;
+void pop(Thread* thread, int depth) noexcept;
+// Whether an interval of this kind is open on the thread.
+bool inside(const Thread* thread, spool::Kind kind) noexcept;
+
+// Counts an optimizer step for --max-steps and --progress; ends the recording at the limit.
+void count_step(Thread* thread) noexcept;
+
+// Ends the recording of every process of the run.
+void stop_all(Thread* thread) noexcept;
+
+std::uint64_t now() noexcept;         // CLOCK_MONOTONIC, nanoseconds
+std::uint64_t thread_cpu() noexcept;  // CLOCK_THREAD_CPUTIME_ID, nanoseconds
+
+}  // namespace headrace::capture

@@ -1,0 +1,189 @@
+// headrace audit: runs a program unchanged and shows where its time went.
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <charconv>
+#include <cstdlib>
+#include <filesystem>
+#include <memory>
+
+#include "audit/record.h"
+#include "audit/shim.h"
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/output.h"
+#include "headrace/report.h"
+#include "sys/execute.h"
+
+namespace headrace::cli {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Options {
+    std::optional<std::string> dir;
+    std::optional<std::string> name;
+    std::optional<std::string> max_steps;
+    std::optional<std::string> json;
+    bool progress = false;
+    bool quiet = false;
+};
+
+tl::unexpected<Error> refuse(std::string sentence) { return fail(ErrorCode::invalid_argument, std::move(sentence)); }
+
+Result<void> check_name(const std::string& name) {
+    if (name.empty()) return refuse("--name is empty: give a name or leave --name out");
+    if (!base::valid_utf8(name)) return refuse("--name " + name + " is not UTF-8: give one line of text");
+    if (name.find('/') != std::string::npos) {
+        return refuse("--name " + name + " holds a '/', which would make it a path: give a name without one");
+    }
+    // What printable text would have to escape is a line break or another control character.
+    std::string plain = name;
+    std::erase(plain, '\\');
+    if (base::printable(plain) != plain) {
+        return refuse("--name " + name + " holds a line break or a control character: give one line of text");
+    }
+    return {};
+}
+
+Result<std::optional<std::uint64_t>> steps_of(const std::optional<std::string>& text) {
+    if (!text) return std::nullopt;
+    std::uint64_t steps = 0;
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), steps);
+    if (error != std::errc() || end != text->data() + text->size() || steps == 0) {
+        return refuse("--max-steps is '" + *text + "': give a whole number of steps, 1 or more");
+    }
+    return steps;
+}
+
+Result<void> check_json(const std::string& file) {
+    if (file == "-") {
+        return refuse(
+            "--json - cannot be used with audit, because standard output is the program's: name a file, or "
+            "run headrace report --json - afterwards");
+    }
+    return can_write(file);
+}
+
+Result<void> check_dir(const fs::path& home) {
+    std::error_code error;
+    if (!fs::exists(home, error) || fs::is_directory(home, error)) return {};
+    return refuse(home.string() +
+                  " is not a folder, so no run can be kept there: name another with --dir or HEADRACE_DIR");
+}
+
+// The exec's answer for one file: 0 where it would be tried.
+int obstacle(const std::string& file) {
+    struct stat status {};
+    if (::stat(file.c_str(), &status) != 0) return errno;
+    return S_ISDIR(status.st_mode) || ::access(file.c_str(), X_OK) != 0 ? EACCES : 0;
+}
+
+// Whether there is such a command at all, before anything is made for its run.
+Result<void> check_program(const std::vector<std::string>& program) {
+    const std::string& name = program.front();
+    int error = ENOENT;
+    if (name.empty() || name.find('/') != std::string::npos) {
+        error = name.empty() ? ENOENT : obstacle(name);
+    } else {
+        const char* given = std::getenv("PATH");
+        std::string path = given == nullptr ? "/bin:/usr/bin" : given;
+        path += ':';
+        for (std::size_t end = 0; error != 0 && !path.empty(); path.erase(0, end + 1)) {
+            end = path.find(':');
+            const int found = obstacle(end == 0 ? name : path.substr(0, end) + "/" + name);
+            if (found == 0 || found == EACCES) error = found;
+        }
+    }
+    if (error == 0) return {};
+    return tl::unexpected<Error>(sys::Execution(program, {}).failure(error == ENOTDIR ? ENOENT : error));
+}
+
+Result<audit::RecordOptions> read_options(const Options& options, const std::vector<std::string>& program) {
+    if (program.empty()) {
+        return refuse("no program was given to audit: name it after --, for example headrace audit -- python train.py");
+    }
+    const Result<std::optional<std::uint64_t>> steps = steps_of(options.max_steps);
+    if (!steps) return tl::unexpected<Error>(steps.error());
+    audit::RecordOptions record;
+    record.command = program;
+    record.home = run::home(options.dir.value_or(""));
+    record.name = options.name.value_or("");
+    record.max_steps = *steps;
+    record.progress = options.progress && !options.quiet;
+    Result<void> good = options.name ? check_name(*options.name) : Result<void>();
+    if (good && options.dir && options.dir->empty()) good = refuse("--dir is empty: name a folder");
+    if (good) good = check_dir(record.home);
+    if (good && options.json) good = check_json(*options.json);
+    if (!good) return tl::unexpected<Error>(good.error());
+    return record;
+}
+
+int not_started(const Error& error) {
+    const bool missing = error.code == ErrorCode::not_found;
+    const bool refused = error.code == ErrorCode::not_executable || error.code == ErrorCode::permission_denied;
+    return tell(error.message, missing ? exit_not_found : refused ? exit_not_executable : exit_not_started);
+}
+
+// The program has ended: whatever fails from here on is told and does not change its exit code.
+void show(const audit::Recorded& recorded, const Options& options) {
+    const std::string json = render_json(recorded.audit);
+    if (recorded.not_stored) {
+        tell(recorded.not_stored->message, exit_done);
+    } else if (const auto written = write_document(recorded.folder.report().string(), json); !written) {
+        tell(written.error().message, exit_done);
+    }
+    if (options.json) {
+        if (const auto written = write_document(*options.json, json); !written)
+            tell(written.error().message, exit_done);
+    }
+    if (!options.quiet) (void)print(STDERR_FILENO, render_text(recorded.audit, style_of(STDERR_FILENO)));
+}
+
+int run_audit(const Options& options, const std::vector<std::string>& program) {
+    const Result<audit::RecordOptions> record = read_options(options, program);
+    if (!record) return tell(record.error().message, exit_bad_input);
+    if (const Result<void> there = check_program(program); !there) return not_started(there.error());
+    // Both an incomplete installation and a missing program are not_found: only the second is the user's 127.
+    if (const auto shim = audit::find_shim(); !shim) return tell(shim.error().message, exit_not_started);
+    const Result<audit::Recorded> recorded = audit::record(*record);
+    if (!recorded) {
+        const bool command =
+            recorded.error().code == ErrorCode::not_found || recorded.error().code == ErrorCode::not_executable;
+        return command ? not_started(recorded.error()) : tell(recorded.error().message, exit_not_started);
+    }
+    show(*recorded, options);
+    const RunInfo& run = recorded->audit.run;
+    return run.signal ? 128 + *run.signal : run.exit_code.value_or(exit_bug);
+}
+
+}  // namespace
+
+void add_audit(CLI::App& app, Invocation& invocation) {
+    const auto options = std::make_shared<Options>();
+    CLI::App* command = app.add_subcommand(
+        "audit",
+        "run a program unchanged and show where its time goes\n"
+        "Runs PROGRAM as it is. When it has ended, shows on standard error where its time went: a ledger that adds up "
+        "to the wall time, the causes of the wait for input, the hot lines of its code. Ends with the program's own "
+        "exit code, 128+N for signal N; 125, 126 or 127 when it could not be started.");
+    command->footer(
+        "headrace audit -- python train.py --epochs 3\n"
+        "headrace audit --name two-workers --max-steps 500 -- torchrun train.py");
+    command->set_help_flag("-h,--help", "show this help");
+    command->add_option("--dir", options->dir, "keep runs in this folder (HEADRACE_DIR, else .headrace here)")
+        ->type_name("DIR");
+    command->add_option("--name", options->name, "call the run so: one line without '/'")->type_name("NAME");
+    command
+        ->add_option("--max-steps", options->max_steps, "record so many steps, then let the program go on unrecorded")
+        ->type_name("N");
+    command->add_flag("--progress", options->progress, "show the steps and their rate while the program runs");
+    command->add_option("--json", options->json, "write the report to this file as well")->type_name("FILE");
+    command->add_flag("--quiet", options->quiet, "write nothing unless headrace itself fails");
+    command->callback([options, &invocation] {
+        invocation.action = [options, &invocation] { return run_audit(*options, invocation.program); };
+    });
+}
+
+}  // namespace headrace::cli

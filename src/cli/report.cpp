@@ -1,0 +1,102 @@
+// headrace report: shows a recorded run again, or lists the runs.
+#include <unistd.h>
+
+#include <filesystem>
+#include <memory>
+
+#include "audit/record.h"
+#include "cli/command.h"
+#include "cli/output.h"
+#include "cli/runs.h"
+#include "headrace/report.h"
+
+namespace headrace::cli {
+namespace {
+
+struct Options {
+    std::optional<std::string> run;
+    std::optional<std::string> dir;
+    std::optional<std::string> json;
+    bool list = false;
+    bool quiet = false;
+};
+
+int refuse(std::string_view sentence) { return tell(sentence, exit_bad_input); }
+
+// The text goes to standard output, unless the document does.
+int put_out(const Options& options, const std::string& json, const std::string& text) {
+    if (options.json) {
+        if (const auto written = write_document(*options.json, json); !written) return refuse(written.error().message);
+    }
+    if (!options.quiet && options.json != "-") {
+        if (const auto printed = print(STDOUT_FILENO, text); !printed) return refuse(printed.error().message);
+    }
+    return exit_done;
+}
+
+// A run whose recording was killed has just been completed from its spool: its report.json is completed too.
+void complete(const run::Folder& folder, const Audit& audit, const std::string& json) {
+    std::error_code error;
+    const bool ended = audit.run.outcome != Outcome::running && !std::filesystem::exists(folder.spool(), error);
+    if (!ended || std::filesystem::exists(folder.report(), error)) return;
+    if (const auto written = write_document(folder.report().string(), json); !written) {
+        tell(written.error().message, exit_done);
+    }
+}
+
+int show_run(const Options& options, const std::filesystem::path& home) {
+    const Result<run::Folder> folder = run::find(home, options.run.value_or(""));
+    if (!folder) return refuse(folder.error().message);
+    const Result<Audit> audit = audit::load(*folder);
+    if (!audit)
+        return tell(audit.error().message, audit.error().code == ErrorCode::internal ? exit_bug : exit_bad_input);
+    const std::string json = render_json(*audit);
+    complete(*folder, *audit, json);
+    return put_out(options, json, render_text(*audit, style_of(STDOUT_FILENO)));
+}
+
+int list_runs(const Options& options, const std::filesystem::path& home) {
+    const std::vector<run::Listed> runs = run::list(home);
+    const int terminal = terminal_columns(STDOUT_FILENO);
+    return put_out(options, runs_as_json(runs), runs_as_text(runs, style_of(STDOUT_FILENO), terminal, home));
+}
+
+int run_report(const Options& options) {
+    if (options.list && options.run) return refuse("--list shows all runs, so it takes no RUN: leave one of them out");
+    if (options.dir && options.dir->empty()) return refuse("--dir is empty: name a folder");
+    if (options.run && options.run->empty())
+        return refuse("RUN is empty: give an id, a name or a path, or leave it out");
+    if (options.json) {
+        if (const auto good = can_write(*options.json); !good) return refuse(good.error().message);
+    }
+    const std::filesystem::path home = run::home(options.dir.value_or(""));
+    return options.list ? list_runs(options, home) : show_run(options, home);
+}
+
+}  // namespace
+
+void add_report(CLI::App& app, Invocation& invocation) {
+    const auto options = std::make_shared<Options>();
+    CLI::App* command = app.add_subcommand(
+        "report",
+        "show a recorded run again, or list the runs\n"
+        "Shows a recorded run on standard output: one that has ended, one that is still going on, or one whose "
+        "recording was killed. Nothing is run.");
+    command->footer(
+        "headrace report                      the newest run\n"
+        "headrace report two-workers --json - | jq .ledger\n"
+        "headrace report --list");
+    command->set_help_flag("-h,--help", "show this help");
+    command->add_option("run", options->run, "an id, a --name or a path; the newest run when left out")
+        ->type_name("RUN");
+    command->add_flag("--list", options->list, "list the runs, the newest first");
+    command->add_option("--dir", options->dir, "where the runs are (HEADRACE_DIR, else .headrace here)")
+        ->type_name("DIR");
+    command
+        ->add_option("--json", options->json, "write the report or the list as JSON to this file; - is standard output")
+        ->type_name("FILE");
+    command->add_flag("--quiet", options->quiet, "print nothing but errors");
+    command->callback([options, &invocation] { invocation.action = [options] { return run_report(*options); }; });
+}
+
+}  // namespace headrace::cli
