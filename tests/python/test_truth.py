@@ -1,0 +1,87 @@
+"""Planted truth: the ledger of an audit against what the program measured of itself in the same run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import audit, program, run
+from settings import ALL, FAST, Setting, name
+from truth import STAGES, Truth, load
+
+ENTRIES = (
+    "startup.launch", "startup.imports", "startup.setup", "startup.workers", "startup.first_step", "input.wait",
+    "transfer", "compute.forward", "compute.backward", "compute.optimizer", "compute.device_wait", "sync", "host",
+    "evaluation", "checkpoint", "logging", "teardown", "unattributed",
+)  # fmt: skip
+POINTS = 0.02  # of the wall time, for each entry
+STAGE_POINTS = 0.05  # of the wait, for each stage
+
+
+def table(found: dict[str, float], true: dict[str, float], whole: float) -> str:
+    """Both sides in per cent, for the message of a failure."""
+    lines = [f"{'':20}{'true':>8}{'found':>8}"]
+    for key in found:
+        lines.append(f"{key:20}{100 * true.get(key, 0.0) / whole:8.2f}{100 * found[key] / whole:8.2f}")
+    return "\n".join(lines)
+
+
+def check_ledger(report: dict[str, Any], truth: Truth) -> None:
+    """The entries: their order, their sum, and each against the truth."""
+    ledger = report["ledger"]
+    found = {entry["name"]: entry["seconds"] for entry in ledger["entries"]}
+    message = table(found, truth.entries, truth.wall)
+    assert tuple(found) == ENTRIES
+    assert abs(ledger["wall_seconds"] - truth.wall) <= POINTS * truth.wall, message
+    assert abs(sum(found.values()) - ledger["wall_seconds"]) <= 0.001 * ledger["wall_seconds"], message
+    assert found["unattributed"] < 0.03 * ledger["wall_seconds"], message
+    for entry in ENTRIES[:-1]:
+        error = abs(found[entry] - truth.entries.get(entry, 0.0)) / truth.wall
+        assert error <= POINTS, f"{entry}\n{message}"
+
+
+def check_stages(report: dict[str, Any], truth: Truth) -> None:
+    """The stages of the input wait, where there is enough of it to divide."""
+    found = {stage["stage"]: stage["seconds"] for stage in report["input"]["wait"]}
+    wait = truth.entries["input.wait"]
+    message = table(found, truth.stages, wait)
+    assert tuple(found) == STAGES
+    whole = sum(found.values())
+    entry = next(entry["seconds"] for entry in report["ledger"]["entries"] if entry["name"] == "input.wait")
+    assert abs(whole - entry) <= 0.001 * max(entry, 1e-3), message
+    if wait < 0.05 * truth.wall:
+        return
+    for stage in STAGES:
+        error = abs(found[stage] / whole - truth.stages[stage] / wait)
+        assert error <= STAGE_POINTS, f"{stage}\n{message}"
+
+
+@pytest.mark.parametrize("setting", ALL, ids=name)
+def test_ledger_is_the_truth(setting: Setting, tmp_path: Path) -> None:
+    """Every entry within 2 points of the wall time, every stage within 5 points of the wait."""
+    records = tmp_path / "truth"
+    records.mkdir()
+    command = program("train.py", "--truth", str(records), *setting.arguments.split())
+    audited = audit(command, home=tmp_path / "home", cwd=tmp_path, env=setting.environment)
+    assert audited.returncode == 0, audited.stderr.decode()
+    assert audited.watched is not None
+    truth = load(records, audited.watched)
+    report = audited.report
+    assert report["run"]["outcome"] == "finished"
+    assert report["overhead"]["hooks_disabled"] == 0
+    check_ledger(report, truth)
+    check_stages(report, truth)
+
+
+@pytest.mark.parametrize("setting", [FAST[0], FAST[3], FAST[8]], ids=name)
+def test_the_truth_is_whole(setting: Setting, tmp_path: Path) -> None:
+    """What the program measures of itself adds up, with nobody watching it."""
+    command = program("train.py", "--truth", str(tmp_path), *setting.arguments.split())
+    ran = run(command, cwd=tmp_path, env=setting.environment, watch=command)
+    assert ran.returncode == 0, ran.stderr.decode()
+    assert ran.watched is not None
+    truth = load(tmp_path, ran.watched)
+    assert sum(truth.entries.values()) == pytest.approx(truth.wall, rel=1e-6)
+    assert sum(truth.stages.values()) == pytest.approx(truth.entries["input.wait"], rel=1e-6)
+    assert min(truth.stages.values()) >= -1e-3
