@@ -79,13 +79,9 @@ struct LoaderSeen {
     Loader loader;
 };
 
-// The loaders of a trainer, each once, training ones first.
-std::vector<LoaderSeen> loaders_of(const Trainer& trainer) {
-    std::vector<LoaderSeen> seen;
+// Adds the loaders of one thread that are not known yet. `feeds`: the thread loads ahead for one that trains.
+void add_loaders(const Trainer& trainer, bool feeds, std::vector<LoaderSeen>& seen) {
     std::uint64_t address = 0;
-    if (trainer.thread == nullptr) {
-        return seen;
-    }
     for (const Span& span : trainer.thread->spans) {  // in the order of the spool: the text follows its loader
         if (kind(span) == Kind::loader) {
             address = span.a;
@@ -102,12 +98,23 @@ std::vector<LoaderSeen> loaders_of(const Trainer& trainer) {
                 const std::string method = config_value(span.text, "method");
                 loader.method = method.empty() ? std::nullopt : std::optional<std::string>(method);
                 loader.training = std::any_of(trainer.passes.begin(), trainer.passes.end(), [&](const Pass& pass) {
-                    return pass.training && pass.loader == address;
+                    return (pass.training || feeds) && pass.loader == address;
                 });
                 seen.push_back({address, loader});
             }
             address = 0;
         }
+    }
+}
+
+// The loaders of a trainer and of the threads that load for it, each once, training ones first.
+std::vector<LoaderSeen> loaders_of(const Trainer& trainer) {
+    std::vector<LoaderSeen> seen;
+    if (trainer.thread != nullptr) {
+        add_loaders(trainer, false, seen);
+    }
+    for (const Trainer& background : trainer.background) {
+        add_loaders(background, true, seen);
     }
     std::stable_sort(seen.begin(), seen.end(),
                      [](const LoaderSeen& x, const LoaderSeen& y) { return x.loader.training && !y.loader.training; });
@@ -141,9 +148,8 @@ struct Throughput {
     std::size_t unknown = 0;  // batches whose size nobody recorded
 };
 
-Throughput count_samples(const Trainer& trainer, const Batches& batches) {
-    Throughput sum;
-    const Nanoseconds from = trainer.steps.front();
+// Adds the samples of the batches that a thread asked for after `from`; of its training passes, or of all.
+void add_samples(const Trainer& trainer, const Batches& batches, Nanoseconds from, bool all, Throughput& sum) {
     std::vector<const Span*> fetches;
     for (const Span* span : trainer.spans) {
         if (kind(*span) == Kind::fetch) {
@@ -152,7 +158,7 @@ Throughput count_samples(const Trainer& trainer, const Batches& batches) {
     }
     for (const Pass& pass : trainer.passes) {
         for (const Span* wait : pass.waits) {
-            if (!pass.training || wait->b == spool::wait_ended || wait->start < from) {
+            if (!(pass.training || all) || wait->b == spool::wait_ended || wait->start < from) {
                 continue;
             }
             sum.tokens += static_cast<double>(wait->b >> 32);
@@ -167,6 +173,17 @@ Throughput count_samples(const Trainer& trainer, const Batches& batches) {
             sum.samples += static_cast<double>(samples);
             sum.unknown += samples == 0 ? 1 : 0;
         }
+    }
+}
+
+Throughput count_samples(const Trainer& trainer, const Batches& batches) {
+    Throughput sum;
+    const Nanoseconds from = trainer.steps.front();
+    for (const Trainer& background : trainer.background) {
+        add_samples(background, batches, from, true, sum);
+    }
+    if (trainer.background.empty()) {
+        add_samples(trainer, batches, from, false, sum);
     }
     return sum;
 }

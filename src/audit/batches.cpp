@@ -75,6 +75,26 @@ void set_own(Fetch& fetch, const Trainer& trainer, const Span& span) {
     }
 }
 
+// What the thread that loads ahead was waiting for meanwhile; its own work on a batch is transport.
+void divide_handover(const Trainer& trainer, const Batches& batches, const Segment& segment, double system,
+                     std::array<double, stage_count>& stages) {
+    auto left = static_cast<double>(segment.end - segment.begin);
+    for (const Trainer& background : trainer.background) {
+        auto wait = std::lower_bound(background.waits.begin(), background.waits.end(), segment.begin,
+                                     [](const Span* span, Nanoseconds t) { return end_of(*span) <= t; });
+        for (; wait != background.waits.end() && (*wait)->start < segment.end; ++wait) {
+            const Nanoseconds begin = std::max((*wait)->start, segment.begin);
+            const Nanoseconds end = std::min(end_of(**wait), segment.end);
+            const auto common = static_cast<double>(end - begin);
+            if (common <= left) {  // two threads that load at the same time do not make the wait longer
+                divide_wait(background, batches, {begin, end, Entry::input_wait, *wait}, system, stages);
+                left -= common;
+            }
+        }
+    }
+    at(stages, Stage::transport) += left;
+}
+
 }  // namespace
 
 std::vector<Fetch> fetches_of(const ThreadRecord& thread) {
@@ -159,6 +179,10 @@ const Fetch* Batches::find(const Pass& pass, std::uint64_t number) const {
 void divide_wait(const Trainer& trainer, const Batches& batches, const Segment& segment, double system,
                  std::array<double, stage_count>& stages) {
     const auto whole = static_cast<double>(segment.end - segment.begin);
+    if (segment.span != nullptr && kind(*segment.span) == Kind::handover) {
+        divide_handover(trainer, batches, segment, system, stages);
+        return;
+    }
     if (segment.span == nullptr || kind(*segment.span) != Kind::wait) {
         at(stages, Stage::workers) += whole;  // a later epoch's workers being started
         return;

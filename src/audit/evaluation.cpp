@@ -82,7 +82,7 @@ Nanoseconds evaluation_end(Cursor begin, Cursor end, const Gap& gap, Nanoseconds
         if (kind(**at) == Kind::train_mode && (*at)->b == 1) {
             return (*at)->start;
         }
-        if (kind(**at) == Kind::forward || kind(**at) == Kind::wait) {
+        if (kind(**at) == Kind::forward || is_wait(**at)) {
             last_sign = std::max(last_sign, std::min(end_of(**at), gap.range.end));
         }
     }

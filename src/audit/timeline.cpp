@@ -12,6 +12,7 @@ bool is_painted(Kind k) {
     switch (k) {
         case Kind::import:
         case Kind::wait:
+        case Kind::handover:
         case Kind::iter:
         case Kind::forward:
         case Kind::backward:
@@ -49,7 +50,7 @@ Nanoseconds teardown_begin(const Trainer& trainer) {
     }
     Nanoseconds last = trainer.steps.back();
     for (const Span* span : trainer.spans) {
-        if (kind(*span) == Kind::wait || kind(*span) == Kind::checkpoint) {
+        if (is_wait(*span) || kind(*span) == Kind::checkpoint) {
             last = std::max(last, end_of(*span));
         }
     }
@@ -77,6 +78,7 @@ Entry entry_in_loop(const Span* span) {
     }
     switch (kind(*span)) {
         case Kind::wait:
+        case Kind::handover:
         case Kind::iter:
             return Entry::input_wait;
         case Kind::forward:

@@ -137,7 +137,7 @@ void find_passes(Trainer& trainer) {
             if (Pass* pass = pass_of(trainer, span->a)) {
                 pass->workers.push_back(static_cast<std::uint32_t>(span->b & 0xffffffffU));
             }
-        } else if (kind(*span) == Kind::wait) {
+        } else if (is_wait(*span)) {
             Pass* pass = pass_of(trainer, span->a);
             if (pass == nullptr) {
                 Pass unseen;
@@ -147,9 +147,37 @@ void find_passes(Trainer& trainer) {
                 pass = &trainer.passes.back();
             }
             pass->waits.push_back(span);
+            trainer.waits.push_back(span);
         }
     }
     count_generations(trainer);
+}
+
+// The threads that took batches from a loader while another thread of their process trained.
+void find_background(const Run& run, Trainer& trainer) {
+    for (const ThreadRecord& thread : run.threads) {
+        const bool gives = thread.pid == trainer.pid && &thread != trainer.thread &&
+                           std::any_of(thread.spans.begin(), thread.spans.end(), [](const Span& span) {
+                               return kind(span) == Kind::wait && span.b != spool::wait_ended;
+                           });
+        if (!gives) {
+            continue;
+        }
+        Trainer background;
+        background.thread = &thread;
+        background.pid = trainer.pid;
+        background.window = trainer.window;
+        for (const Span& span : thread.spans) {
+            background.spans.push_back(&span);
+        }
+        std::erase_if(background.spans, [&](const Span* span) { return span->start >= trainer.window.end; });
+        sort_outer_first(background.spans);
+        find_passes(background);
+        trainer.background.push_back(std::move(background));
+    }
+    if (trainer.background.empty()) {  // what came out of a queue was no batch
+        std::erase_if(trainer.spans, [](const Span* span) { return kind(*span) == Kind::handover; });
+    }
 }
 
 std::vector<const Span*> of_kind(const Trainer& trainer, Kind wanted) {
@@ -178,7 +206,7 @@ bool accompanies(const Pass& pass, const Pass& training) {
 
 void mark_training_passes(Trainer& trainer) {
     const std::vector<const Span*> backwards = of_kind(trainer, Kind::backward);
-    const std::vector<const Span*> waits = of_kind(trainer, Kind::wait);
+    const std::vector<const Span*>& waits = trainer.waits;
     for (Pass& pass : trainer.passes) {
         for (const Span* wait : pass.waits) {
             const auto next = std::upper_bound(waits.begin(), waits.end(), wait->start,
@@ -292,6 +320,7 @@ std::vector<Trainer> find_trainers(const Run& run) {
     std::vector<Trainer> trainers;
     for (const auto& [pid, thread] : training_threads(run)) {
         Trainer trainer = make_trainer(run, thread, pid);
+        find_background(run, trainer);
         find_passes(trainer);
         mark_training_passes(trainer);
         find_steps(trainer);

@@ -46,11 +46,16 @@ struct Trainer {
     bool trained = false;
     std::vector<const Span*> spans;  // of the thread, and of the main thread before it began; by start, outer first
     std::vector<Pass> passes;
+    std::vector<const Span*> waits;  // for a batch, of all passes, in order; none overlaps another
     std::vector<Nanoseconds> steps;  // end of each training step
     std::vector<Range> evaluations;
     std::optional<Nanoseconds> loader_begin;  // the training loader's first __iter__
     std::optional<Nanoseconds> first_batch;
+    std::vector<Trainer> background;  // threads of the process that load batches ahead and hand them over by a queue
 };
+
+// Whether this interval is a wait for a batch: from a loader, or from a thread that loads ahead.
+inline bool is_wait(const Span& span) { return kind(span) == Kind::wait || kind(span) == Kind::handover; }
 
 // A run whose open spans were closed at the end of their process.
 // Every rank that trained, rank 0 first; when none did, one Trainer for the command's own process with trained = false.

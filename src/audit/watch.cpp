@@ -116,8 +116,8 @@ struct Watch::State {
             return true;
         }
         const bool waiting = context == spool::Kind::wait || context == spool::Kind::receive ||
-                             context == spool::Kind::send || context == spool::Kind::import ||
-                             context == spool::Kind::iter;
+                             context == spool::Kind::handover || context == spool::Kind::send ||
+                             context == spool::Kind::import || context == spool::Kind::iter;
         return header.main_thread != 0 && !waiting && trains(header);
     }
 

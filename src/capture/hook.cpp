@@ -307,12 +307,20 @@ void notify(Hook* hook, PyObject* callback, PyObject* args, PyObject* kwargs, Py
     Py_DECREF(answer);
 }
 
+// The spool to record into. A queue is read by many threads that never train: they get no spool for it.
+Thread* thread_for(Kind kind) {
+    if (kind == Kind::none) {
+        return nullptr;
+    }
+    return kind == Kind::handover ? thread_if_open() : thread();
+}
+
 PyObject* hook_call(PyObject* object, PyObject* args, PyObject* kwargs) {
     Hook* hook = as_hook(object);
     if (hook->off || !recording()) {
         return PyObject_Call(hook->function, args, kwargs);
     }
-    Thread* t = hook->kind == Kind::none ? nullptr : thread();
+    Thread* t = thread_for(hook->kind);
     if (hook->kind != Kind::none && (t == nullptr || !wanted(t, hook->kind))) {
         if (t != nullptr) {
             ++t->header->hooks;

@@ -81,6 +81,8 @@ KindText describe(Kind kind) noexcept {
             return {"resume", "moment: a persistent worker began another epoch"};
         case Kind::worker_begin:
             return {"worker_begin", "moment, in a worker; a = worker number; b = number of workers"};
+        case Kind::handover:
+            return {"handover", "interval: an item was taken from a queue.Queue; a = queue"};
     }
     return {};
 }

@@ -50,6 +50,7 @@ enum class Kind : std::uint8_t {
     memory = 29,         // moment: a = peak device bytes
     resume = 30,         // moment: a persistent worker began another epoch
     worker_begin = 31,   // moment: in a worker; a = worker number, b = number of workers
+    handover = 32,       // interval: an item was taken from a queue.Queue; a = queue
 };
 
 enum class TextKind : std::uint32_t {

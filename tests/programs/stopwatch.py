@@ -88,6 +88,12 @@ class Stopwatch:
             self.waits.append((first_sample, self._asked, self._since))
         self._first_batch = True
 
+    def loop_begins(self) -> None:
+        """A loop without a loader has its first batch; later calls change nothing."""
+        self._charge(time.perf_counter())
+        self._entry = "host"
+        self._first_batch = True
+
     def exhausted(self) -> None:
         """The loader has ended its epoch instead of giving a batch."""
         self.to("host")

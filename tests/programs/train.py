@@ -44,7 +44,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--shuffle", action="store_true")
     loader = parser.add_argument_group("loader")
     loader.add_argument("--workers", type=int, default=0)
-    loader.add_argument("--method", choices=["fork", "spawn"], default="fork")
+    loader.add_argument("--method", choices=["fork", "spawn", "forkserver"], default="fork")
     loader.add_argument("--persistent", action="store_true")
     loader.add_argument("--sleep-ms", type=float, default=0, help="storage: sleep in each sample")
     loader.add_argument("--decode-ms", type=float, default=0, help="decode: CPU in each sample")

@@ -23,7 +23,8 @@ def table(found: dict[str, float], true: dict[str, float], whole: float) -> str:
     """Both sides in per cent, for the message of a failure."""
     lines = [f"{'':20}{'true':>8}{'found':>8}"]
     for key in found:
-        lines.append(f"{key:20}{100 * true.get(key, 0.0) / whole:8.2f}{100 * found[key] / whole:8.2f}")
+        shares = [100 * side / whole if whole else 0.0 for side in (true.get(key, 0.0), found[key])]
+        lines.append(f"{key:20}{shares[0]:8.2f}{shares[1]:8.2f}")
     return "\n".join(lines)
 
 
@@ -44,7 +45,7 @@ def check_ledger(report: dict[str, Any], truth: Truth) -> None:
 def check_stages(report: dict[str, Any], truth: Truth) -> None:
     """The stages of the input wait, where there is enough of it to divide."""
     found = {stage["stage"]: stage["seconds"] for stage in report["input"]["wait"]}
-    wait = truth.entries["input.wait"]
+    wait = truth.entries.get("input.wait", 0.0)
     message = table(found, truth.stages, wait)
     assert tuple(found) == STAGES
     whole = sum(found.values())

@@ -30,6 +30,7 @@ _TARGETS = {
     "safetensors.torch": ("library_hooks", "hook_safetensors"),
     "safetensors.numpy": ("library_hooks", "hook_safetensors"),
     "logging": ("library_hooks", "hook_logging"),
+    "queue": ("library_hooks", "hook_queue"),
     "tqdm.std": ("library_hooks", "hook_tqdm"),
     "wandb.sdk.wandb_run": ("library_hooks", "hook_wandb"),
 }

@@ -17,6 +17,11 @@ def hook_logging(recorder: Any, module: Any) -> None:
     _replace(recorder, module.Logger, recorder.LOGGING, "handle")
 
 
+def hook_queue(recorder: Any, module: Any) -> None:
+    """Where a loop takes the batches that a thread of its own has loaded ahead."""
+    _replace(recorder, module.Queue, recorder.HANDOVER, "get")
+
+
 def hook_tqdm(recorder: Any, module: Any) -> None:
     """A progress bar when it draws, not when it counts."""
     _replace(recorder, module.tqdm, recorder.LOGGING, "refresh", "display", "close")
