@@ -4,6 +4,7 @@
 #include <string>
 
 #include "audit/batches.h"
+#include "audit/ranks.h"
 #include "audit/timeline.h"
 #include "audit/training.h"
 #include "headrace/audit.h"
@@ -309,7 +310,8 @@ void each_text(const Run& run, spool::TextKind wanted, Visit visit) {
     }
 }
 
-std::vector<std::string> make_limits(const Run& run, const Trainer& trainer, bool stopped, std::size_t ranks) {
+std::vector<std::string> make_limits(const Run& run, const Trainer& trainer, bool stopped, std::size_t ranks,
+                                     bool one_group) {
     std::vector<std::string> limits = run.info.limits;
     if (run.threads.empty()) {
         limits.push_back(
@@ -331,8 +333,9 @@ std::vector<std::string> make_limits(const Run& run, const Trainer& trainer, boo
         limits.push_back("The file system of the run's folder was full: " + std::to_string(full) +
                          " threads stopped recording before their end.");
     }
-    if (ranks > 1) {
-        limits.push_back("Waiting for other ranks is not taken out of backward: sync is 0.");
+    if (trainer.world > 1 && !one_group) {
+        limits.push_back("Of " + std::to_string(trainer.world) + " ranks " + std::to_string(ranks) +
+                         " were recorded here: what they wait for the others stays in compute.backward.");
     }
     std::set<std::string> texts;
     each_text(run, spool::TextKind::disabled, [&](const std::string& text) { texts.insert("Switched off: " + text); });
@@ -383,28 +386,31 @@ Audit analyze(const Run& recorded) {
     audit.wall_seconds = seconds(run.info.ended_ns.value_or(trainers.front().window.end) - run.info.started_ns);
     audit.processes = count_processes(run);
     audit.trained = trainers.front().trained;
-    std::vector<Segment> first_segments;
+    std::vector<std::vector<Segment>> segments;
     for (const Trainer& trainer : trainers) {
-        std::vector<Segment> segments = audit::paint(trainer);
-        audit.ranks.push_back(make_ledger(trainer, segments, batches, system_share));
-        if (first_segments.empty()) {
-            first_segments = std::move(segments);
-        }
+        segments.push_back(audit::paint(trainer));
+    }
+    const bool one_group = audit::are_one_group(trainers);
+    if (one_group) {
+        audit::divide_backwards(trainers, segments);
+    }
+    for (std::size_t rank = 0; rank < trainers.size(); ++rank) {
+        audit.ranks.push_back(make_ledger(trainers[rank], segments[rank], batches, system_share));
     }
     const Trainer& first = trainers.front();
     for (const LoaderSeen& seen : loaders_of(first)) {
         audit.loaders.push_back(seen.loader);
     }
-    audit.steady = make_steady(first, first_segments, batches, audit.loaders);
+    audit.steady = make_steady(first, segments.front(), batches, audit.loaders);
     audit.per_sample = make_per_sample(run);
     audit.input_lines = hot_lines(run, true);
     audit.loop_lines = hot_lines(run, false);
     audit.host_peak_bytes =
         run.info.host_peak_bytes > 0 ? std::optional<std::int64_t>(run.info.host_peak_bytes) : std::nullopt;
     audit.device_peak_bytes = device_peak(run);
-    audit.overhead = make_overhead(run, first, first_segments);
+    audit.overhead = make_overhead(run, first, segments.front());
     each_text(run, spool::TextKind::framework, [&](const std::string& text) { audit.framework = text; });
-    audit.limits = make_limits(run, first, was_stopped(run), trainers.size());
+    audit.limits = make_limits(run, first, was_stopped(run), trainers.size(), one_group);
     audit.next = "headrace report " + run.info.id;
     return audit;
 }

@@ -76,6 +76,9 @@ void note_process(const Run& run, Trainer& trainer) {
                 trainer.shim = std::clamp(span.start, trainer.window.begin, trainer.window.end);
             } else if (kind(span) == Kind::teardown) {
                 trainer.teardown = span.start;
+            } else if (kind(span) == Kind::group) {
+                trainer.rank = static_cast<int>(std::min<std::uint64_t>(span.a, 1 << 30));
+                trainer.world = span.b;
             } else if (kind(span) == Kind::text && span.b == static_cast<std::uint64_t>(spool::TextKind::framework)) {
                 trainer.torch = true;
             }

@@ -39,8 +39,9 @@ struct Trainer {
     const ThreadRecord* thread = nullptr;  // null: nothing of it was recorded
     std::uint32_t pid = 0;
     std::optional<int> rank;
-    Range window;          // the process's life, or its recorded part
-    Nanoseconds shim = 0;  // when the interpreter was up
+    std::uint64_t world = 0;  // number of ranks that it joined; 0: none
+    Range window;             // the process's life, or its recorded part
+    Nanoseconds shim = 0;     // when the interpreter was up
     std::optional<Nanoseconds> teardown;
     bool torch = false;  // torch was imported
     bool trained = false;

@@ -83,6 +83,8 @@ KindText describe(Kind kind) noexcept {
             return {"worker_begin", "moment, in a worker; a = worker number; b = number of workers"};
         case Kind::handover:
             return {"handover", "interval: an item was taken from a queue.Queue; a = queue"};
+        case Kind::group:
+            return {"group", "moment: the process joined the other ranks; a = rank; b = their number"};
     }
     return {};
 }

@@ -51,6 +51,7 @@ enum class Kind : std::uint8_t {
     resume = 30,         // moment: a persistent worker began another epoch
     worker_begin = 31,   // moment: in a worker; a = worker number, b = number of workers
     handover = 32,       // interval: an item was taken from a queue.Queue; a = queue
+    group = 35,          // moment: the process joined the other ranks; a = rank, b = their number
 };
 
 enum class TextKind : std::uint32_t {

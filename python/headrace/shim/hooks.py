@@ -25,6 +25,7 @@ _TARGETS = {
     "torch.utils.data._utils.worker": ("torch_hooks", "hook_worker"),
     "torch.optim.optimizer": ("torch_hooks", "hook_optimizer"),
     "torch.cuda": ("torch_hooks", "hook_cuda"),
+    "torch.distributed.distributed_c10d": ("torch_hooks", "hook_distributed"),
     "torch.distributed.checkpoint": ("library_hooks", "hook_distributed_checkpoint"),
     "torch.utils.tensorboard.writer": ("library_hooks", "hook_tensorboard"),
     "safetensors.torch": ("library_hooks", "hook_safetensors"),

@@ -107,6 +107,25 @@ def hook_worker(recorder: Any, module: Any) -> None:
     _replace(recorder, module, "_worker_loop", recorder.NONE, before=began)
 
 
+_COLLECTIVES = (
+    "all_gather", "all_gather_into_tensor", "all_gather_object", "all_reduce", "all_to_all", "all_to_all_single",
+    "barrier", "broadcast", "broadcast_object_list", "gather", "gather_object", "monitored_barrier", "recv", "reduce",
+    "reduce_scatter", "reduce_scatter_tensor", "scatter", "scatter_object_list", "send",
+)  # fmt: skip
+
+
+def hook_distributed(recorder: Any, module: Any) -> None:
+    """The rank of this process, and the collectives that Python calls; those of DDP's backward are not among them."""
+
+    def joined(args: Any, kwargs: Any, result: Any) -> None:
+        recorder.moment(recorder.GROUP, module.get_rank(), module.get_world_size())
+
+    for name in _COLLECTIVES:
+        if hasattr(module, name):
+            _replace(recorder, module, name, recorder.SYNC)
+    _replace(recorder, module, "init_process_group", recorder.NONE, after=joined)
+
+
 def hook_cuda(recorder: Any, module: Any) -> None:
     """Waits for a CUDA device, copies to it and its peak memory; in place only once the program uses one."""
     installed: list[bool] = []

@@ -217,5 +217,40 @@ RC_GTEST_PROP(Timeline, CoversTheWallOnce, (std::vector<std::pair<std::uint16_t,
     }
 }
 
+// A thread loads ahead: the loop's wait for its queue is input.wait, divided as that thread's own waits are.
+TEST(Ledger, CountsTheWaitForAThreadThatLoadsAhead) {
+    constexpr std::uint64_t queue = 7;
+    Thread loop(program_pid);
+    loop.moment(Kind::interpreter, 0);
+    for (double at = 10; at < 60; at += 20) {
+        loop.interval(Kind::handover, at, at + 10, queue)
+            .interval(Kind::forward, at + 11, at + 13)
+            .interval(Kind::backward, at + 13, at + 18)
+            .interval(Kind::optimizer, at + 18, at + 19);
+    }
+    Thread ahead(program_pid, false);
+    ahead.interval(Kind::iter, 8, 9, train_loader, train_iterator);
+    for (double at = 9; at < 60; at += 20) {
+        ahead.interval(Kind::wait, at, at + 9, train_iterator);  // ends 2 ms before the loop has the batch
+    }
+    const Ledger ledger = analyze(run_of({loop, ahead}, 69)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::startup_workers), 10, near);
+    EXPECT_NEAR(entry(ledger, Entry::input_wait), 20, near);
+    EXPECT_NEAR(stage(ledger, Stage::transport), 20, near);  // without a fetch recorded all of it is transport
+    EXPECT_NEAR(sum(ledger), 69, near);
+}
+
+TEST(Ledger, LeavesAQueueThatHoldsNoBatches) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    step(t, 1, train_iterator);
+    step(t, 12, train_iterator);
+    t.interval(Kind::handover, 24, 30, 7);
+    step(t, 31, train_iterator);
+    const Ledger ledger = analyze(run_of({t}, 42)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::input_wait), 8, near);
+    EXPECT_NEAR(entry(ledger, Entry::host), 1 + 1 + 8, near);
+}
+
 }  // namespace
 }  // namespace headrace
