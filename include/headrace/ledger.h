@@ -43,9 +43,11 @@ inline constexpr std::size_t stage_count = 6;
 std::string_view name(Stage stage) noexcept;  // for example "storage"
 
 struct Ledger {
-    std::optional<int> rank;  // 0 where there is only one
+    std::optional<int> rank;  // of torch.distributed or of the environment; empty where the process has none
     std::uint32_t pid = 0;
-    double wall_seconds = 0;                         // the process, or its recorded part with --max-steps
+    std::string host;         // name of the machine
+    std::string command;      // the arguments of the process, joined by spaces; empty where they were not seen
+    double wall_seconds = 0;  // the process, or its recorded part with --max-steps
     std::array<double, entry_count> seconds{};       // by Entry; sums to wall_seconds
     std::array<double, stage_count> wait_seconds{};  // by Stage; sums to the entry input.wait
 };

@@ -37,11 +37,19 @@ Run with_open_spans_closed(const Run& run) {
     return closed;
 }
 
-Ledger make_ledger(const Trainer& trainer, const std::vector<Segment>& segments, const Batches& batches,
+std::string command_of(const Run& run, std::uint32_t pid) {
+    const auto process = std::find_if(run.processes.begin(), run.processes.end(),
+                                      [pid](const ProcessRecord& record) { return record.pid == pid; });
+    return process != run.processes.end() ? process->command : "";
+}
+
+Ledger make_ledger(const Run& run, const Trainer& trainer, const std::vector<Segment>& segments, const Batches& batches,
                    double system_share) {
     Ledger ledger;
     ledger.rank = trainer.rank;
     ledger.pid = trainer.pid;
+    ledger.host = run.info.machine.host;
+    ledger.command = command_of(run, trainer.pid);
     ledger.wall_seconds = seconds(trainer.window.end - trainer.window.begin);
     for (const Segment& segment : segments) {
         ledger.seconds[static_cast<std::size_t>(segment.entry)] += seconds(segment.end - segment.begin);
@@ -395,7 +403,7 @@ Audit analyze(const Run& recorded) {
         audit::divide_backwards(trainers, segments);
     }
     for (std::size_t rank = 0; rank < trainers.size(); ++rank) {
-        audit.ranks.push_back(make_ledger(trainers[rank], segments[rank], batches, system_share));
+        audit.ranks.push_back(make_ledger(run, trainers[rank], segments[rank], batches, system_share));
     }
     const Trainer& first = trainers.front();
     for (const LoaderSeen& seen : loaders_of(first)) {

@@ -334,7 +334,8 @@ std::vector<Trainer> find_trainers(const Run& run) {
     }
     std::erase_if(trainers, [](const Trainer& trainer) { return !trainer.trained; });
     std::stable_sort(trainers.begin(), trainers.end(), [](const Trainer& x, const Trainer& y) {
-        return x.rank.value_or(1 << 30) < y.rank.value_or(1 << 30);
+        const int first = x.rank.value_or(1 << 30), second = y.rank.value_or(1 << 30);
+        return first != second ? first < second : x.window.begin < y.window.begin;
     });
     if (trainers.empty()) {
         std::uint32_t pid = run.info.child_pid;

@@ -1,9 +1,11 @@
 // headrace report: shows a recorded run again, or lists the runs.
 #include <unistd.h>
 
+#include <algorithm>
 #include <filesystem>
 #include <memory>
 
+#include "audit/combine.h"
 #include "audit/record.h"
 #include "cli/command.h"
 #include "cli/output.h"
@@ -14,7 +16,7 @@ namespace headrace::cli {
 namespace {
 
 struct Options {
-    std::optional<std::string> run;
+    std::vector<std::string> runs;
     std::optional<std::string> dir;
     std::optional<std::string> json;
     bool list = false;
@@ -35,24 +37,40 @@ int put_out(const Options& options, const std::string& json, const std::string& 
 }
 
 // A run whose recording was killed has just been completed from its spool: its report.json is completed too.
-void complete(const run::Folder& folder, const Audit& audit, const std::string& json) {
+void complete(const run::Folder& folder, const Audit& audit) {
     std::error_code error;
     const bool ended = audit.run.outcome != Outcome::running && !std::filesystem::exists(folder.spool(), error);
     if (!ended || std::filesystem::exists(folder.report(), error)) return;
-    if (const auto written = write_document(folder.report().string(), json); !written) {
+    if (const auto written = write_document(folder.report().string(), render_json(audit)); !written) {
         tell(written.error().message, exit_done);
     }
 }
 
-int show_run(const Options& options, const std::filesystem::path& home) {
-    const Result<run::Folder> folder = run::find(home, options.run.value_or(""));
-    if (!folder) return refuse(folder.error().message);
-    const Result<Audit> audit = audit::load(*folder);
+Result<Audit> load_run(const std::string& run, const std::filesystem::path& home) {
+    const Result<run::Folder> folder = run::find(home, run);
+    if (!folder) return tl::unexpected<Error>(folder.error());
+    Result<Audit> audit = audit::load(*folder);
+    if (audit) complete(*folder, *audit);
+    return audit;
+}
+
+// One run, or the runs of several machines as one.
+Result<Audit> load_runs(const std::vector<std::string>& runs, const std::filesystem::path& home) {
+    if (runs.size() < 2) return load_run(runs.empty() ? "" : runs.front(), home);
+    std::vector<Audit> parts;
+    for (const std::string& run : runs) {
+        Result<Audit> part = load_run(run, home);
+        if (!part) return part;
+        parts.push_back(std::move(*part));
+    }
+    return audit::combine(std::move(parts));
+}
+
+int show_runs(const Options& options, const std::filesystem::path& home) {
+    const Result<Audit> audit = load_runs(options.runs, home);
     if (!audit)
         return tell(audit.error().message, audit.error().code == ErrorCode::internal ? exit_bug : exit_bad_input);
-    const std::string json = render_json(*audit);
-    complete(*folder, *audit, json);
-    return put_out(options, json, render_text(*audit, style_of(STDOUT_FILENO)));
+    return put_out(options, render_json(*audit), render_text(*audit, style_of(STDOUT_FILENO)));
 }
 
 int list_runs(const Options& options, const std::filesystem::path& home) {
@@ -62,15 +80,16 @@ int list_runs(const Options& options, const std::filesystem::path& home) {
 }
 
 int run_report(const Options& options) {
-    if (options.list && options.run) return refuse("--list shows all runs, so it takes no RUN: leave one of them out");
+    if (options.list && !options.runs.empty())
+        return refuse("--list shows all runs, so it takes no RUN: leave one of them out");
     if (options.dir && options.dir->empty()) return refuse("--dir is empty: name a folder");
-    if (options.run && options.run->empty())
+    if (std::find(options.runs.begin(), options.runs.end(), "") != options.runs.end())
         return refuse("RUN is empty: give an id, a name or a path, or leave it out");
     if (options.json) {
         if (const auto good = can_write(*options.json); !good) return refuse(good.error().message);
     }
     const std::filesystem::path home = run::home(options.dir.value_or(""));
-    return options.list ? list_runs(options, home) : show_run(options, home);
+    return options.list ? list_runs(options, home) : show_runs(options, home);
 }
 
 }  // namespace
@@ -85,9 +104,13 @@ void add_report(CLI::App& app, Invocation& invocation) {
     command->footer(
         "headrace report                      the newest run\n"
         "headrace report two-workers --json - | jq .ledger\n"
+        "headrace report runs/of-node-1 runs/of-node-2\n"
         "headrace report --list");
     command->set_help_flag("-h,--help", "show this help");
-    command->add_option("run", options->run, "an id, a --name or a path; the newest run when left out")
+    command
+        ->add_option("run", options->runs,
+                     "an id, a --name or a path; the newest run when left out; several runs of one training, each "
+                     "recorded on a machine of its own, are shown as one")
         ->type_name("RUN");
     command->add_flag("--list", options->list, "list the runs, the newest first");
     command->add_option("--dir", options->dir, "where the runs are (HEADRACE_DIR, else .headrace here)")

@@ -176,9 +176,34 @@ int rank_number(const Audit& audit, std::size_t index) {
     return audit.ranks[index].rank.value_or(static_cast<int>(index));
 }
 
+// What another program of the run was: its time and its largest entry.
+std::string program_words(const Ledger& ledger, std::size_t room) {
+    const auto largest = std::max_element(ledger.seconds.begin(), ledger.seconds.end());
+    const auto entry = static_cast<std::size_t>(largest - ledger.seconds.begin());
+    const std::string figures =
+        fmt::format(": {}, {} {}", format_time(ledger.wall_seconds), base::format_percent(share_of(ledger, entry), 0),
+                    name(static_cast<Entry>(entry)));
+    const std::string command = ledger.command.empty() ? fmt::format("process {}", ledger.pid) : ledger.command;
+    return base::truncate_end(base::printable(command), room - std::min(room, figures.size())) + figures;
+}
+
+// Programs that trained without knowing of each other, after each other for example: each has a ledger of its own.
+Lines program_fact(const Audit& audit, const Frame& frame) {
+    constexpr std::size_t most = 3;
+    const std::size_t room = frame.columns() - label_columns;
+    Lines lines = labelled(
+        "Programs",
+        fmt::format("{} trained, above is the first; report.json has the ledger of each", audit.ranks.size()), frame);
+    for (std::size_t i = 1; i < std::min(audit.ranks.size(), most); ++i) {
+        append(lines, {std::string(label_columns, ' ') + program_words(audit.ranks[i], room)});
+    }
+    return lines;
+}
+
 // In what the ranks differ most: a rank that waits for input makes all others wait for it.
 Lines rank_fact(const Audit& audit, const Frame& frame) {
     if (audit.ranks.size() < 2) return {};
+    if (!audit.ranks.front().rank) return program_fact(audit, frame);
     std::size_t entry = 0;
     std::size_t low = 0;
     std::size_t high = 0;

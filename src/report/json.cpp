@@ -77,7 +77,9 @@ Json ledger_json(const Ledger& ledger) {
                            {"seconds", ledger.seconds[i]},
                            {"share", share(ledger.seconds[i], ledger.wall_seconds)}});
     }
-    return {{"wall_seconds", ledger.wall_seconds}, {"entries", std::move(entries)}};
+    return {{"rank", known(ledger.rank)},          {"pid", ledger.pid},
+            {"host", text_or_null(ledger.host)},   {"command", text_or_null(ledger.command)},
+            {"wall_seconds", ledger.wall_seconds}, {"entries", std::move(entries)}};
 }
 
 Json ranks_json(const std::vector<Ledger>& ranks) {

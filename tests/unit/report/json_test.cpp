@@ -28,7 +28,7 @@ TEST(RenderJson, HasEveryKeyInTheDocumentedOrder) {
             "id name command started wall_seconds exit_code signal outcome machine code framework processes ranks");
         EXPECT_EQ(keys(json["run"]["machine"]), "cores_usable cores memory_bytes host system cpu accelerators");
         EXPECT_EQ(keys(json["run"]["code"]), "git_commit dirty");
-        EXPECT_EQ(keys(json["ledger"]), "wall_seconds entries");
+        EXPECT_EQ(keys(json["ledger"]), "rank pid host command wall_seconds entries");
         EXPECT_EQ(keys(json["ledger"]["entries"][0]), "name seconds share");
         EXPECT_EQ(keys(json["steady"]), "steps step_seconds samples_per_second tokens_per_second batch_size");
         EXPECT_EQ(keys(json["steady"]["step_seconds"]), "median p95");
