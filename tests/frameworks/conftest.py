@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))  # harness.py, also where it is not collected
 
-from environment import Environment, frameworks  # noqa: E402
+from environment import Environment, frameworks
 
 _made: list[Environment] = []
 

@@ -156,5 +156,3 @@ def test_behaviour_is_the_same(tested: Program, environment: Environment, tmp_pa
     report = audited.report
     assert report["run"]["outcome"] == "finished"
     assert sum(seconds(report["ledger"]).values()) == pytest.approx(report["ledger"]["wall_seconds"], rel=1e-3)
-
-

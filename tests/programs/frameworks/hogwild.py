@@ -1,6 +1,7 @@
 """Hogwild: two spawned children train one shared model without locks; the parent only waits.
 
-Its results depend on who comes first, so what is printed is what does hold: the steps of each child, and that it learns.
+Its results depend on who comes first, so what is printed is what does hold: the steps of each child, and that it
+learns.
 """
 
 import time
@@ -12,7 +13,7 @@ import os
 
 import torch
 import torch._dynamo
-import torch.multiprocessing as mp
+from torch.multiprocessing.spawn import spawn
 import torch.nn.functional as F
 from torch import nn
 from torch.utils.data import DataLoader
@@ -63,7 +64,7 @@ def main() -> None:
     torch.manual_seed(8)
     model = make_model(width=384, layers=2)
     model.share_memory()
-    mp.spawn(train, args=(model, options), nprocs=2)
+    spawn(train, args=(model, options), nprocs=2)
     print("finite", all(bool(p.isfinite().all()) for p in model.parameters()))
 
 

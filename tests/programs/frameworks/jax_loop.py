@@ -1,5 +1,6 @@
 """JAX: a jitted training loop over batches that it slices itself. No torch."""
 
+# mypy: allow-untyped-decorators
 import hashlib
 
 import jax

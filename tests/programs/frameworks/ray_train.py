@@ -23,7 +23,7 @@ def train(config: dict[str, Any]) -> None:
     """What each worker runs; its imports are its own."""
     began = time.perf_counter()
     import torch
-    import torch._dynamo  # noqa: F401
+    import torch._dynamo
     import torch.nn.functional as F
     from torch.utils.data import DataLoader
 
