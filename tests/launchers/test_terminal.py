@@ -36,7 +36,11 @@ def on_terminal(command: Sequence[str], cwd: Path) -> Terminal:
 def without_rates(shown: str) -> str:
     """A bar without its times, rates and the number of its frames: only the last frame."""
     last = re.split(r"[\r\n]+", shown.strip())
-    return "\n".join(re.sub(r"\[.*?\]", "[T]", line) for line in last if "100%" in line or "terminal" in line)
+    return "\n".join(
+        re.sub(r"\|.*?\|", "|bar|", re.sub(r"\[.*?\]", "[T]", line))
+        for line in last
+        if "100%" in line or "terminal" in line
+    )
 
 
 def outcome(home: Path) -> dict[str, float]:

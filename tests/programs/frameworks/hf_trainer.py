@@ -127,10 +127,10 @@ def main() -> None:
         callbacks=[Watching()],
     )
     trainer.train()
-    sees = ["startup.imports+startup.setup", "startup.first_step", "compute.forward", "compute.backward"]
-    sees += ["compute.optimizer", "evaluation", "checkpoint"]
+    # With workers nothing tells the user when the first batch came, so start-up's parts are not seen then.
+    sees = ["compute.forward", "compute.backward", "compute.optimizer", "evaluation", "checkpoint"]
     if OPTIONS.workers == 0:
-        sees += ["startup.workers", "input.wait"]
+        sees += ["startup.imports+startup.setup", "startup.workers", "startup.first_step", "input.wait"]
     finish(WATCH, OPTIONS.truth, sees)
     print("weights", digest(trainer.model))
 
