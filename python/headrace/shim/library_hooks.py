@@ -47,3 +47,18 @@ def hook_safetensors(recorder: Any, module: Any) -> None:
 def hook_distributed_checkpoint(recorder: Any, module: Any) -> None:
     """Sharded checkpoints."""
     _replace(recorder, module, recorder.CHECKPOINT, "save", "async_save", "save_state_dict")
+
+
+def hook_accelerate(recorder: Any, module: Any) -> None:
+    """A saved state: several files, of which torch and safetensors write only some."""
+    _replace(recorder, module.Accelerator, recorder.CHECKPOINT, "save_state", "save_model")
+
+
+def hook_transformers(recorder: Any, module: Any) -> None:
+    """A checkpoint of Hugging Face's Trainer with all that belongs to it, also the removal of old ones."""
+    _replace(recorder, module.Trainer, recorder.CHECKPOINT, "_save_checkpoint", "save_model")
+
+
+def hook_lightning(recorder: Any, module: Any) -> None:
+    """Lightning's checkpoints: serialized in memory by torch, then written through a file system."""
+    _replace(recorder, module, recorder.CHECKPOINT, "_atomic_save")

@@ -1,0 +1,5 @@
+"""Runs the small training."""
+
+from small_training import main
+
+main()
