@@ -73,7 +73,9 @@ std::vector<std::pair<std::string, std::string>> environment_for(const fs::path&
     if (const char* given = std::getenv("PYTHONPATH"); given != nullptr && *given != '\0') {
         path += std::string(":") + given;
     }
-    return {{"PYTHONPATH", path}, {"HEADRACE_SPOOL", spool.string()}};
+    std::error_code error;
+    const fs::path whole = fs::absolute(spool, error);  // the program may start its Pythons in another folder
+    return {{"PYTHONPATH", path}, {"HEADRACE_SPOOL", (error ? spool : whole).string()}};
 }
 
 std::uint64_t steps_so_far(const run::Folder& folder) {

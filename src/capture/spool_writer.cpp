@@ -20,6 +20,7 @@ namespace {
 
 constexpr std::uint64_t first_chunk = 64 * 1024;
 constexpr std::uint64_t later_chunk = 256 * 1024;
+constexpr std::uint32_t most_files = 1U << 20;
 
 struct Process {
     char folder[4096];
@@ -175,22 +176,29 @@ Thread* reuse_free(std::uint32_t tid) {
 
 Thread* open_new(std::uint32_t tid) {
     char path[4200];
-    const int length =
-        snprintf(path, sizeof path, "%s/%u-%u-%u.spool", process.folder, process.pid, tid, process.files);
-    if (length <= 0 || length >= static_cast<int>(sizeof path)) {
+    void* at = nullptr;
+    int length = 0;
+    do {  // a name is taken where this process was another interpreter before it called exec: that file stays
+        length = snprintf(path, sizeof path, "%s/%u-%u-%u.spool", process.folder, process.pid, tid, process.files);
+        if (length <= 0 || length >= static_cast<int>(sizeof path)) {
+            return nullptr;
+        }
+        errno = 0;
+        at = map_reserved(path, O_CREAT | O_EXCL, 0, first_chunk);
+    } while (at == nullptr && errno == EEXIST && ++process.files < most_files);
+    if (at == nullptr) {
+        if (errno != EEXIST) {
+            unlink(path);
+        }
         return nullptr;
     }
     Thread* t = static_cast<Thread*>(calloc(1, sizeof(Thread) + static_cast<std::size_t>(length)));
     if (t == nullptr) {
+        munmap(at, first_chunk);
+        unlink(path);
         return nullptr;
     }
     memcpy(t->path, path, static_cast<std::size_t>(length) + 1);
-    void* at = map_reserved(path, O_CREAT | O_EXCL, 0, first_chunk);
-    if (at == nullptr) {
-        unlink(path);
-        free(t);
-        return nullptr;
-    }
     ++process.files;
     t->header = static_cast<spool::Header*>(at);
     t->cursor = reinterpret_cast<spool::Record*>(static_cast<char*>(at) + spool::header_bytes);

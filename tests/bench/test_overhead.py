@@ -22,7 +22,8 @@ def ran(added: float, answer: str = "same", loop: float | None = None, spool: in
     drift = [1 + 0.01 * turn for turn in range(TURNS)]
     each = [2e-3 * slower + added for slower in drift]
     whole = [steps.STEPS_PER_TURN * (2e-3 * slower + (added if loop is None else loop)) for slower in drift]
-    return Ran(answer, each, whole, spool, None)
+    cpu = [steps.STEPS_PER_TURN * (1e-3 * slower + added) for slower in drift]
+    return Ran(answer, each, whole, cpu, spool, None)
 
 
 def result(rounds: int = 8, ours: float = 10e-6, spool: int = 1_000_000, **peers: float) -> steps.Result:
@@ -44,6 +45,7 @@ def test_a_cost_is_of_turns_that_ran_side_by_side() -> None:
     assert found.step_seconds == pytest.approx(15e-6)
     assert found.step_share == pytest.approx(15e-6 / (2e-3 * 1.145), rel=0.01)
     assert found.loop_seconds_per_step == pytest.approx(30e-6)
+    assert found.cpu_seconds_per_step == pytest.approx(15e-6)
 
 
 def test_a_turn_in_which_the_machine_was_disturbed_does_not_move_the_median() -> None:
@@ -123,7 +125,7 @@ for turn in range(4):
     with open(LOG, "a") as log:
         log.write(NAME)
 print("answer", NAME)
-found = {"median_step_seconds": [0.002], "seconds": [0.1], "spool_bytes": None}
+found = {"median_step_seconds": [0.002], "seconds": [0.1], "cpu_seconds": [0.1], "spool_bytes": None}
 json.dump(found, open(options["--out"], "w"))
 """
 

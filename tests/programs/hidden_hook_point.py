@@ -9,6 +9,9 @@ import importlib.machinery
 import os
 import sys
 import threading
+from importlib.machinery import ModuleSpec
+from types import ModuleType
+from typing import Any
 
 POINT = os.environ["HIDDEN_HOOK_POINT"].split(".")
 
@@ -16,15 +19,16 @@ POINT = os.environ["HIDDEN_HOOK_POINT"].split(".")
 class Hiding(importlib.abc.Loader):
     """Executes the module, takes the attribute away, and gives it back a moment later."""
 
-    def __init__(self, loader):
+    def __init__(self, loader: Any) -> None:
         self.loader = loader
 
-    def create_module(self, spec):
-        return self.loader.create_module(spec)
+    def create_module(self, spec: ModuleSpec) -> ModuleType | None:
+        made: ModuleType | None = self.loader.create_module(spec)
+        return made
 
-    def exec_module(self, module):
+    def exec_module(self, module: ModuleType) -> None:
         self.loader.exec_module(module)
-        owner = module
+        owner: Any = module
         for name in POINT[len(module.__name__.split(".")) : -1]:
             owner = getattr(owner, name)
         if POINT[-1] not in vars(owner):
@@ -39,7 +43,7 @@ class Hiding(importlib.abc.Loader):
 class Finder(importlib.abc.MetaPathFinder):
     """Finds the one module that holds the attribute."""
 
-    def find_spec(self, name, path=None, target=None):
+    def find_spec(self, name: str, path: Any = None, target: Any = None) -> ModuleSpec | None:
         if name != ".".join(POINT[: len(name.split("."))]) or len(name.split(".")) >= len(POINT):
             return None
         spec = importlib.machinery.PathFinder.find_spec(name, path, target)

@@ -20,7 +20,7 @@ for x, y in program.loader(num_workers=1):
     with torch.no_grad():
         for p in model.parameters():
             assert p.grad is not None
-            p -= 0.01 * p.grad
+            p.sub_(0.01 * p.grad)
             p.grad = None
     program.losses.append(loss.item())
     watch.ask()

@@ -16,7 +16,7 @@ for x, y in program.loader(num_workers=1):
         optimizer.zero_grad()
         with watch.inside("compute.forward"):
             out = model(x)
-        loss = (out - x[:, :1]).pow(2).mean()
+        loss: torch.Tensor = (out - x[:, :1]).pow(2).mean()
         with watch.inside("compute.backward"):
             loss.backward()
         program.losses.append(loss.item())

@@ -1,0 +1,161 @@
+"""What the variants of step_2ms.py share: data, model, one step, the program's own clock, and its answer.
+
+Every variant writes the loop itself, because that is what a tool may ask its user to edit.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import itertools
+import json
+import os
+import random
+import socket
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, TensorDataset
+
+BATCH = 32
+FEATURES = 64
+CLASSES = 10
+STEPS_PER_EPOCH = 250
+STEPS_PER_TURN = 50
+WIDTHS = (128, 192, 256, 320, 384, 448, 512, 576, 640, 704, 768, 832, 896, 960, 1024)
+
+
+class Turns:
+    """Lets the programs of one round run one at a time, a block of steps each, as the benchmark says.
+
+    Without a benchmark (no path) the program just runs.
+    """
+
+    def __init__(self, path: Path | None) -> None:
+        self.socket = socket.socket(socket.AF_UNIX) if path else None
+        if self.socket:
+            self.socket.connect(str(path))
+
+    def wait(self) -> None:
+        """Hands over, and returns when it is this program's turn again."""
+        if self.socket:
+            self.socket.sendall(b".")
+            if not self.socket.recv(1):
+                raise SystemExit("the benchmark has gone away")
+
+
+class Training:
+    """A small MLP that trains on tensors in memory, one thread, and takes the time of each of its steps.
+
+    Attributes:
+        model: Features of shape (32, 64) float32 to logits (32, 10).
+        loader: Gives batches of 32 in the loop's own process; one pass is 250 steps.
+    """
+
+    def __init__(self, epochs: int, width: int, out: Path | None = None, turns: Path | None = None) -> None:
+        torch.set_num_threads(1)
+        random.seed(0)
+        torch.manual_seed(0)
+        self.epochs, self.out = epochs, out
+        features = torch.randn(BATCH * STEPS_PER_EPOCH, FEATURES)
+        labels = (features @ torch.randn(FEATURES, CLASSES)).argmax(1)
+        self.loader = DataLoader(TensorDataset(features, labels), batch_size=BATCH, shuffle=True, num_workers=0)
+        self.model = nn.Sequential(
+            nn.Linear(FEATURES, width), nn.ReLU(), nn.Linear(width, width), nn.ReLU(), nn.Linear(width, CLASSES)
+        )
+        self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01)
+        self.losses: list[float] = []
+        self.turns = Turns(turns)
+        self.times: list[list[float]] = []  # for each turn its begin, then the end of each of its steps
+        self.cpu: list[float] = []  # for each turn the CPU time of the thread that trains
+        self._begin_turn()
+
+    @classmethod
+    def from_command_line(cls) -> Training:
+        """The training that the arguments --epochs, --width, --out and --turns describe."""
+        parser = argparse.ArgumentParser()
+        parser.add_argument("--epochs", type=int, default=4, help="passes over the data, of 250 steps each")
+        parser.add_argument("--width", type=int, default=256, help="of the hidden layers")
+        parser.add_argument("--out", type=Path, help="JSON file for what depends on the machine")
+        parser.add_argument("--turns", type=Path, help="the benchmark's socket")
+        options = parser.parse_args()
+        return cls(options.epochs, options.width, options.out, options.turns)
+
+    def step(self, x: Tensor, y: Tensor) -> None:
+        """One step: forward, backward, update."""
+        self.optimizer.zero_grad()
+        loss = F.cross_entropy(self.model(x), y)
+        loss.backward()
+        self.optimizer.step()
+        self.losses.append(loss.item())
+
+    def tick(self) -> None:
+        """The end of a step, with all that the loop did since the one before: also fetching the batch."""
+        self.times[-1].append(time.perf_counter())
+        if len(self.times[-1]) > STEPS_PER_TURN:
+            self.cpu[-1] += time.thread_time()
+            self._begin_turn()
+
+    def _begin_turn(self) -> None:
+        self.turns.wait()
+        self.cpu.append(-time.thread_time())
+        self.times.append([time.perf_counter()])
+
+    def finish(self) -> None:
+        """Prints the answer, and writes what depends on the machine to the file --out."""
+        print(f"answer {self.answer()}")
+        if self.out:
+            turns = [times for times in self.times if len(times) > 1]
+            found = {
+                "median_step_seconds": [statistics.median(steps(times)) for times in turns],
+                "seconds": [times[-1] - times[0] for times in turns],
+                "cpu_seconds": self.cpu[: len(turns)],
+                "spool_bytes": spool_bytes(),
+            }
+            self.out.write_text(json.dumps(found))
+
+    def answer(self) -> str:
+        """What must not depend on who is watching: losses, weights and the state of the random numbers."""
+        digest = hashlib.sha256(repr(self.losses).encode())
+        for parameter in self.model.parameters():
+            digest.update(parameter.detach().numpy().tobytes())
+        digest.update(repr((random.random(), torch.rand(1).item())).encode())
+        return digest.hexdigest()
+
+
+def steps(times: Sequence[float]) -> list[float]:
+    """The seconds of each step of a turn."""
+    return [end - begin for begin, end in itertools.pairwise(times)]
+
+
+def spool_bytes() -> int | None:
+    """What headrace has recorded of this program so far, in bytes on disk; None where it does not record."""
+    folder = os.environ.get("HEADRACE_SPOOL")
+    if not folder:
+        return None
+    files = [file.stat() for file in Path(folder).iterdir()]
+    return sum(max(file.st_size, 512 * file.st_blocks) for file in files)
+
+
+def calibrate(seconds: float) -> int:
+    """The width of WIDTHS whose steps take nearest to `seconds` on this machine."""
+    found = {}
+    for width in WIDTHS:
+        training = Training(1, width)
+        for x, y in training.loader:
+            training.step(x, y)
+            training.tick()
+        quiet = training.times[1 : STEPS_PER_EPOCH // STEPS_PER_TURN]
+        found[width] = min(statistics.median(steps(times)) for times in quiet)
+        if found[width] > 1.5 * seconds:
+            break
+    return min(found, key=lambda width: abs(found[width] - seconds))
+
+
+if __name__ == "__main__":
+    print(calibrate(2e-3))
