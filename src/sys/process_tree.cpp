@@ -68,14 +68,16 @@ std::int64_t cpu_with_children(const Member& member) noexcept {
     return member.record.cpu_ns + std::max(member.waited_cpu, member.ended_cpu);
 }
 
-void take_usage(Member& member) noexcept {
+// False when the process has gone.
+bool take_usage(Member& member) noexcept {
     const auto stat = stat_of(member);
-    if (!stat) return;
+    if (!stat) return false;
     // A zombie still has its CPU time; once its parent has waited for it, the number may be another's.
     member.record.cpu_ns = std::max(member.record.cpu_ns, cpu_time_of(member.record.pid));
     member.waited_cpu = std::max(member.waited_cpu, nanoseconds_of(stat->waited_ticks));
     member.resident = static_cast<std::int64_t>(stat->resident_pages) * ::sysconf(_SC_PAGESIZE);
     if (const auto io = member.io ? read_process_io_at(member.io.get()) : std::nullopt) member.done = *io;
+    return true;
 }
 
 void add_done(OutsidePoint& sum, const ProcessIo& done) noexcept {
@@ -200,7 +202,7 @@ void ProcessTree::State::search() {
 void ProcessTree::State::end(std::size_t place, Nanoseconds when) {
     Member& member = members[place];
     member.record.end = when;
-    take_usage(member);
+    (void)take_usage(member);
     member.pidfd.reset();
     member.resident = 0;
     zombies.push_back(place);
@@ -231,11 +233,19 @@ void ProcessTree::State::note_ends() {
 
 void ProcessTree::State::take_times() {
     const Nanoseconds now = monotonic_now();
-    for (const auto& [pid, place] : living) {
+    // Parents, which were found first, before their children: a child that is waited for meanwhile is then missing for
+    // a look, and never in two accounts.
+    std::vector<std::size_t> places;
+    for (const auto& [pid, place] : living) places.push_back(place);
+    std::sort(places.begin(), places.end());
+    for (const std::size_t place : places) {
         Member& member = members[place];
-        take_usage(member);
+        if (!take_usage(member)) {
+            end(place, now);
+            continue;
+        }
         if (now - member.record.start < settling) {
-            std::string command = read_command_line(pid);
+            std::string command = read_command_line(member.record.pid);
             if (!command.empty() && command.front() != '[') member.record.command = std::move(command);
         }
     }
@@ -261,7 +271,7 @@ void ProcessTree::State::take_memory() {
 void ProcessTree::State::hand_over(const Member& member) {
     const auto same_life = [&](std::size_t place) {
         const Member& parent = members[place];
-        return parent.record.pid == member.record.parent_pid && parent.record.start <= member.record.start &&
+        return parent.record.pid == member.record.parent_pid && parent.start_ticks <= member.start_ticks &&
                (!parent.record.end || *parent.record.end >= *member.record.end);
     };
     const auto parent = living.find(member.record.parent_pid);
