@@ -4,6 +4,7 @@
 #include <string>
 
 #include "audit/batches.h"
+#include "audit/outside.h"
 #include "audit/timeline.h"
 #include "audit/training.h"
 #include "headrace/audit.h"
@@ -298,9 +299,16 @@ std::vector<std::string> make_limits(const Run& run, const Trainer& trainer, boo
         limits.push_back(
             "No Python of the program was seen: it is no Python program, or was started with -S, -I or -E, with an "
             "emptied environment, or in a container. Only the outside view is shown.");
+        limits.push_back(
+            "To see more of a Python program, start it without these options, keep PYTHONPATH and HEADRACE_SPOOL in "
+            "its "
+            "environment, and run headrace inside the container.");
     } else if (!trainer.trained) {
         limits.push_back(trainer.torch ? "No training step was seen: no backward was followed by an optimizer step."
                                        : "No training step was seen: only PyTorch's are recognised.");
+        limits.push_back(
+            "To see more, mark it: headrace.step() after each step, with headrace.phase(\"evaluation\") around a "
+            "part.");
     }
     if (stopped) {
         limits.push_back("Recording ended after " + std::to_string(run.info.max_steps.value_or(0)) +
@@ -385,6 +393,7 @@ Audit analyze(const Run& recorded) {
     audit.host_peak_bytes =
         run.info.host_peak_bytes > 0 ? std::optional<std::int64_t>(run.info.host_peak_bytes) : std::nullopt;
     audit.device_peak_bytes = device_peak(run);
+    audit.outside = audit::outside_view(run);
     audit.overhead = make_overhead(run, first, first_segments);
     each_text(run, spool::TextKind::framework, [&](const std::string& text) { audit.framework = text; });
     audit.limits = make_limits(run, first, was_stopped(run), trainers.size());
