@@ -93,7 +93,7 @@ struct Overhead {
 
 // What a stretch of the program looked like from outside. I/O is heavy from 10 MiB of storage a second on.
 enum class Activity : std::uint8_t {
-    computing,  // half a core or more, no heavy I/O
+    computing,  // a quarter of a core or more, no heavy I/O
     reading,    // heavy I/O on less than 1.5 cores, three quarters of it reading
     writing,    // the same, writing
     idle,       // less than 0.05 core and 1 MiB/s
