@@ -119,7 +119,7 @@ struct OutsideProcess {
 
 struct MarkedPhase {  // of headrace.phase(name), with a name that is no entry of the ledger
     std::string name;
-    double seconds = 0;  // outermost ones alone
+    double seconds = 0;  // nested ones of one name count once
     std::uint64_t count = 0;
 };
 

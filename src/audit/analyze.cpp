@@ -4,6 +4,7 @@
 #include <string>
 
 #include "audit/batches.h"
+#include "audit/marks.h"
 #include "audit/outside.h"
 #include "audit/timeline.h"
 #include "audit/training.h"
@@ -26,6 +27,7 @@ double seconds(Nanoseconds t) { return static_cast<double>(t) * 1e-9; }
 // Spans that never ended run to the end of their process.
 Run with_open_spans_closed(const Run& run) {
     Run closed = run;
+    audit::name_phases(closed);
     for (ThreadRecord& thread : closed.threads) {
         const Nanoseconds end = audit::end_of_process(run, thread.pid);
         for (Span& span : thread.spans) {
@@ -178,7 +180,7 @@ Steady make_steady(const Trainer& trainer, const std::vector<Segment>& segments,
     if (!loaders.empty() && loaders.front().training) {
         steady.batch_size = loaders.front().batch_size;
     }
-    if (!trainer.trained) {
+    if (trainer.steps.empty()) {
         return steady;
     }
     const std::vector<double> steps = step_seconds(trainer, segments);
@@ -293,6 +295,11 @@ void each_text(const Run& run, spool::TextKind wanted, Visit visit) {
     }
 }
 
+template <class Wanted>
+bool any_span(const Trainer& trainer, Wanted wanted) {
+    return std::any_of(trainer.spans.begin(), trainer.spans.end(), [&](const Span* span) { return wanted(*span); });
+}
+
 std::vector<std::string> make_limits(const Run& run, const Trainer& trainer, bool stopped, std::size_t ranks) {
     std::vector<std::string> limits = run.info.limits;
     if (run.threads.empty()) {
@@ -306,9 +313,14 @@ std::vector<std::string> make_limits(const Run& run, const Trainer& trainer, boo
     } else if (!trainer.trained) {
         limits.push_back(trainer.torch ? "No training step was seen: no backward was followed by an optimizer step."
                                        : "No training step was seen: only PyTorch's are recognised.");
-        limits.push_back(
-            "To see more, mark it: headrace.step() after each step, with headrace.phase(\"evaluation\") around a "
-            "part.");
+        if (trainer.steps.empty()) {
+            limits.push_back(
+                "To see more, mark it: headrace.step() after each step, with headrace.phase(\"evaluation\") around a "
+                "part.");
+        }
+    }
+    if (any_span(trainer, [](const Span& span) { return audit::entry_of_phase(span) == Entry::input_wait; })) {
+        limits.push_back("What the program marked as input is not divided by cause: it stands under transport.");
     }
     if (stopped) {
         limits.push_back("Recording ended after " + std::to_string(run.info.max_steps.value_or(0)) +
@@ -394,6 +406,9 @@ Audit analyze(const Run& recorded) {
         run.info.host_peak_bytes > 0 ? std::optional<std::int64_t>(run.info.host_peak_bytes) : std::nullopt;
     audit.device_peak_bytes = device_peak(run);
     audit.outside = audit::outside_view(run);
+    if (audit.outside) {
+        audit.outside->marked = audit::marked_phases(first);
+    }
     audit.overhead = make_overhead(run, first, first_segments);
     each_text(run, spool::TextKind::framework, [&](const std::string& text) { audit.framework = text; });
     audit.limits = make_limits(run, first, was_stopped(run), trainers.size());

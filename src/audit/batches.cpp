@@ -160,7 +160,9 @@ void divide_wait(const Trainer& trainer, const Batches& batches, const Segment& 
                  std::array<double, stage_count>& stages) {
     const auto whole = static_cast<double>(segment.end - segment.begin);
     if (segment.span == nullptr || kind(*segment.span) != Kind::wait) {
-        at(stages, Stage::workers) += whole;  // a later epoch's workers being started
+        // A later epoch's workers being started; nothing divides what the program marked as input.
+        at(stages, segment.span != nullptr && kind(*segment.span) == Kind::phase ? Stage::transport : Stage::workers) +=
+            whole;
         return;
     }
     const Span& wait = *segment.span;

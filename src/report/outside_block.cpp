@@ -54,9 +54,8 @@ std::vector<const OutsidePhase*> chosen_phases(const std::vector<OutsidePhase>& 
 }
 
 Lines summary(const Outside& outside, const Frame& frame) {
-    std::string text =
-        fmt::format("Outside view: {} of CPU, {} cores on the average, {} idle", format_time(outside.cpu_seconds),
-                    cores(outside.cores_mean), base::format_percent(outside.idle_share, 0));
+    std::string text = fmt::format("Outside view: {} of CPU ({} cores), {} idle", format_time(outside.cpu_seconds),
+                                   cores(outside.cores_mean), base::format_percent(outside.idle_share, 0));
     if (outside.read_bytes + outside.written_bytes > 0) {
         text += fmt::format(", {} read, {} written", bytes(static_cast<double>(outside.read_bytes)),
                             bytes(static_cast<double>(outside.written_bytes)));

@@ -81,6 +81,10 @@ KindText describe(Kind kind) noexcept {
             return {"resume", "moment: a persistent worker began another epoch"};
         case Kind::worker_begin:
             return {"worker_begin", "moment, in a worker; a = worker number; b = number of workers"};
+        case Kind::phase:
+            return {"phase", "interval: a part that the program marked itself; text phase_name follows"};
+        case Kind::step:
+            return {"step", "moment: the program marked the end of a step itself"};
     }
     return {};
 }
@@ -101,6 +105,8 @@ KindText describe(TextKind kind) noexcept {
             return {"limit", "a sentence for the report's limits"};
         case TextKind::thread:
             return {"thread", "decimal tid: from here on the file belongs to another thread of the process"};
+        case TextKind::phase_name:
+            return {"phase_name", "the name of the phase before"};
     }
     return {};
 }

@@ -50,6 +50,8 @@ enum class Kind : std::uint8_t {
     memory = 29,         // moment: a = peak device bytes
     resume = 30,         // moment: a persistent worker began another epoch
     worker_begin = 31,   // moment: in a worker; a = worker number, b = number of workers
+    phase = 33,          // interval: a part that the program marked itself; text phase_name follows
+    step = 34,           // moment: the program marked the end of a step itself
 };
 
 enum class TextKind : std::uint32_t {
@@ -60,6 +62,7 @@ enum class TextKind : std::uint32_t {
     disabled = 5,       // a hook that was switched off, and why
     limit = 6,          // a sentence for the report's limits
     thread = 7,         // decimal tid: from here on the file belongs to another thread of the process
+    phase_name = 8,     // the name of the phase before
 };
 
 inline constexpr std::uint64_t wait_ended = ~std::uint64_t{0};

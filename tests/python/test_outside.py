@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import shutil
 import sys
@@ -25,7 +26,7 @@ NAMES = {
 
 def overlap(phase: dict[str, Any], begin: float, end: float) -> float:
     """Seconds of a phase between two times, both since the start of the command."""
-    return max(0.0, min(phase["end_seconds"], end) - max(phase["begin_seconds"], begin))
+    return max(0.0, min(float(phase["end_seconds"]), end) - max(float(phase["begin_seconds"]), begin))
 
 
 def check_phases(outside: dict[str, Any], wall: float) -> None:
@@ -33,7 +34,7 @@ def check_phases(outside: dict[str, Any], wall: float) -> None:
     phases = outside["phases"]
     assert phases[0]["begin_seconds"] == pytest.approx(0, abs=1e-3)
     assert phases[-1]["end_seconds"] == pytest.approx(wall, abs=1e-3)
-    for before, after in zip(phases, phases[1:], strict=False):
+    for before, after in itertools.pairwise(phases):
         assert before["end_seconds"] == after["begin_seconds"]
         assert before["begin_seconds"] < before["end_seconds"]
 

@@ -32,6 +32,8 @@ _TARGETS = {
     "logging": ("library_hooks", "hook_logging"),
     "tqdm.std": ("library_hooks", "hook_tqdm"),
     "wandb.sdk.wandb_run": ("library_hooks", "hook_wandb"),
+    "headrace.marker": ("library_hooks", "hook_marker"),
+    "headrace_marker": ("library_hooks", "hook_marker"),  # the same file, copied into a project
 }
 
 # Interpreters that multiprocessing starts for itself; they hold no code of the program.
