@@ -93,6 +93,50 @@ struct Overhead {
     std::uint64_t hooks_disabled = 0;
 };
 
+// What a stretch of the program looked like from outside. I/O is heavy from 10 MiB of storage a second on.
+enum class Activity : std::uint8_t {
+    computing,  // a quarter of a core or more, no heavy I/O
+    reading,    // heavy I/O on less than 1.5 cores, three quarters of it reading
+    writing,    // the same, writing
+    idle,       // less than 0.05 core and 1 MiB/s
+    mixed,      // anything else
+};
+std::string_view name(Activity activity) noexcept;  // for example "computing"
+
+struct OutsidePhase {          // a stretch with a steady mixture of CPU, reading and writing
+    double begin_seconds = 0;  // since the command was started
+    double end_seconds = 0;
+    double cpu_cores = 0;  // in use, on the average
+    double read_bytes_per_second = 0;
+    double written_bytes_per_second = 0;
+    Activity what = Activity::mixed;
+};
+
+struct OutsideProcess {
+    std::string command;
+    std::uint32_t pid = 0;
+    double seconds = 0;      // of its life
+    double cpu_seconds = 0;  // its own, without its children's
+};
+
+struct MarkedPhase {  // of headrace.phase(name), with a name that is no entry of the ledger
+    std::string name;
+    double seconds = 0;  // nested ones of one name count once
+    std::uint64_t count = 0;
+};
+
+// What all processes of the program did as seen from outside, whatever they are. Bytes are those of storage.
+struct Outside {
+    double cpu_seconds = 0;
+    double cores_mean = 0;
+    double idle_share = 0;  // of the wall time, with less than 0.05 core in use
+    std::int64_t read_bytes = 0;
+    std::int64_t written_bytes = 0;
+    std::vector<OutsideProcess> processes;  // those with most CPU time, at most 10
+    std::vector<OutsidePhase> phases;       // without a gap from the start to the end, at most 40
+    std::vector<MarkedPhase> marked;        // in the order of their first begin
+};
+
 struct Audit {
     RunInfo run;
     double wall_seconds = 0;  // of the command
@@ -107,6 +151,7 @@ struct Audit {
     std::vector<HotLineShare> loop_lines;   // on the training thread, outside input.wait
     std::optional<std::int64_t> host_peak_bytes;
     std::optional<std::int64_t> device_peak_bytes;
+    std::optional<Outside> outside;  // absent when nothing was sampled
     Overhead overhead;
     std::vector<std::string> limits;
     std::string next;  // the command to run next

@@ -56,6 +56,19 @@ struct ProcessRecord {
     std::int64_t cpu_ns = 0;         // user and system, at the last look
 };
 
+// What all processes of the program had used up to a moment, as the parent saw it from outside. Never less than at the
+// point before, but for resident_bytes and processes, which are the most since then.
+struct OutsidePoint {
+    Nanoseconds when = 0;
+    std::int64_t cpu_ns = 0;         // user and system, of ended processes too: docs/formats/run.md says how exact
+    std::int64_t read_bytes = 0;     // from storage; what the page cache had is not in it
+    std::int64_t written_bytes = 0;  // to storage, counted when the program writes, not when the disk does
+    std::int64_t requested_read_bytes = 0;     // by read and its like from anything: files, pipes, terminals
+    std::int64_t requested_written_bytes = 0;  // the same for write
+    std::int64_t resident_bytes = 0;           // sum of the resident sizes: shared pages count once for each process
+    std::uint32_t processes = 0;               // that live
+};
+
 // One place in Python code and how often a thread was seen there.
 struct HotLine {
     std::uint8_t context = 0;  // the span kind that was open (fetch, collate, forward, ...), 0: none, the loop itself
@@ -111,6 +124,7 @@ struct Run {
     RunInfo info;
     std::vector<ThreadRecord> threads;
     std::vector<ProcessRecord> processes;
+    std::vector<OutsidePoint> outside;  // by time; from the start to the end, at most 4,000 points
     std::vector<HotLine> hot_lines;
 };
 

@@ -4,6 +4,8 @@
 #include <string>
 
 #include "audit/batches.h"
+#include "audit/marks.h"
+#include "audit/outside.h"
 #include "audit/ranks.h"
 #include "audit/timeline.h"
 #include "audit/training.h"
@@ -26,6 +28,7 @@ double seconds(Nanoseconds t) { return static_cast<double>(t) * 1e-9; }
 // Spans that never ended run to the end of their process.
 Run with_open_spans_closed(const Run& run) {
     Run closed = run;
+    audit::name_phases(closed);
     for (ThreadRecord& thread : closed.threads) {
         const Nanoseconds end = audit::end_of_process(run, thread.pid);
         for (Span& span : thread.spans) {
@@ -203,7 +206,7 @@ Steady make_steady(const Trainer& trainer, const std::vector<Segment>& segments,
     if (!loaders.empty() && loaders.front().training) {
         steady.batch_size = loaders.front().batch_size;
     }
-    if (!trainer.trained) {
+    if (trainer.steps.empty()) {
         return steady;
     }
     const std::vector<double> steps = step_seconds(trainer, segments);
@@ -318,6 +321,11 @@ void each_text(const Run& run, spool::TextKind wanted, Visit visit) {
     }
 }
 
+template <class Wanted>
+bool any_span(const Trainer& trainer, Wanted wanted) {
+    return std::any_of(trainer.spans.begin(), trainer.spans.end(), [&](const Span* span) { return wanted(*span); });
+}
+
 std::vector<std::string> make_limits(const Run& run, const Trainer& trainer, bool stopped, std::size_t ranks,
                                      bool one_group) {
     std::vector<std::string> limits = run.info.limits;
@@ -325,9 +333,21 @@ std::vector<std::string> make_limits(const Run& run, const Trainer& trainer, boo
         limits.push_back(
             "No Python of the program was seen: it is no Python program, or was started with -S, -I or -E, with an "
             "emptied environment, or in a container. Only the outside view is shown.");
+        limits.push_back(
+            "To see more of a Python program, start it without these options, keep PYTHONPATH and HEADRACE_SPOOL in "
+            "its "
+            "environment, and run headrace inside the container.");
     } else if (!trainer.trained) {
         limits.push_back(trainer.torch ? "No training step was seen: no backward was followed by an optimizer step."
                                        : "No training step was seen: only PyTorch's are recognised.");
+        if (trainer.steps.empty()) {
+            limits.push_back(
+                "To see more, mark it: headrace.step() after each step, with headrace.phase(\"evaluation\") around a "
+                "part.");
+        }
+    }
+    if (any_span(trainer, [](const Span& span) { return audit::entry_of_phase(span) == Entry::input_wait; })) {
+        limits.push_back("What the program marked as input is not divided by cause: it stands under transport.");
     }
     if (stopped) {
         limits.push_back("Recording ended after " + std::to_string(run.info.max_steps.value_or(0)) +
@@ -416,6 +436,10 @@ Audit analyze(const Run& recorded) {
     audit.host_peak_bytes =
         run.info.host_peak_bytes > 0 ? std::optional<std::int64_t>(run.info.host_peak_bytes) : std::nullopt;
     audit.device_peak_bytes = device_peak(run);
+    audit.outside = audit::outside_view(run);
+    if (audit.outside) {
+        audit.outside->marked = audit::marked_phases(first);
+    }
     audit.overhead = make_overhead(run, first, segments.front());
     each_text(run, spool::TextKind::framework, [&](const std::string& text) { audit.framework = text; });
     audit.limits = make_limits(run, first, was_stopped(run), trainers.size(), one_group);

@@ -184,7 +184,9 @@ void divide_wait(const Trainer& trainer, const Batches& batches, const Segment& 
         return;
     }
     if (segment.span == nullptr || kind(*segment.span) != Kind::wait) {
-        at(stages, Stage::workers) += whole;  // a later epoch's workers being started
+        // A later epoch's workers being started; nothing divides what the program marked as input.
+        at(stages, segment.span != nullptr && kind(*segment.span) == Kind::phase ? Stage::transport : Stage::workers) +=
+            whole;
         return;
     }
     const Span& wait = *segment.span;

@@ -30,4 +30,9 @@ std::string_view name(Stage stage) noexcept {
     return names[static_cast<std::size_t>(stage)];
 }
 
+std::string_view name(Activity activity) noexcept {
+    static constexpr std::array<std::string_view, 5> names{"computing", "reading", "writing", "idle", "mixed"};
+    return names[static_cast<std::size_t>(activity)];
+}
+
 }  // namespace headrace

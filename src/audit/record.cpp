@@ -248,7 +248,8 @@ Result<Recorded> record(const RecordOptions& options) {
     // A reader needs the pid if we are killed; when it cannot be written the run still ends well.
     const Result<void> known = run::write_info(*folder, info);
     Run run;
-    Watch watch(folder->spool(), child->pid());
+    Watch watch(folder->spool(), child->pid(), child->started());
+    child->before_reaping([&watch] { watch.look_at_end(); });
     {
         Progress progress(options.progress, *folder);
         run.info = info;

@@ -2,14 +2,17 @@
 
 #include <algorithm>
 #include <limits>
+#include <optional>
+
+#include "audit/marks.h"
 
 namespace headrace::audit {
 namespace {
 
 constexpr Nanoseconds never = std::numeric_limits<Nanoseconds>::max();
 
-bool is_painted(Kind k) {
-    switch (k) {
+bool is_painted(const Span& span) {
+    switch (kind(span)) {
         case Kind::import:
         case Kind::wait:
         case Kind::handover:
@@ -23,6 +26,10 @@ bool is_painted(Kind k) {
         case Kind::transfer:
         case Kind::sync:
             return true;
+        case Kind::phase: {  // evaluations are ranges: what is inside them belongs to them
+            const std::optional<Entry> entry = entry_of_phase(span);
+            return entry && *entry != Entry::evaluation;
+        }
         default:
             return false;
     }
@@ -114,8 +121,15 @@ Entry entry_at(const Phases& p, Nanoseconds t, const Span* span, bool evaluating
     if (span != nullptr && kind(*span) == Kind::logging) {
         return Entry::logging;
     }
+    const std::optional<Entry> marked = span != nullptr ? entry_of_phase(*span) : std::nullopt;
+    if (marked == Entry::checkpoint || marked == Entry::logging) {
+        return *marked;
+    }
     if (evaluating) {
         return Entry::evaluation;
+    }
+    if (marked) {
+        return *marked;
     }
     const bool importing = span != nullptr && kind(*span) == Kind::import;
     if (t >= p.teardown) {
@@ -146,7 +160,7 @@ void walk(const Trainer& trainer, Emit emit) {
         }
     };
     for (const Span* span : trainer.spans) {
-        if (is_painted(kind(*span)) && span->duration > 0) {
+        if (is_painted(*span) && span->duration > 0) {
             close_until(span->start);
             advance(span->start);
             stack.push_back(span);

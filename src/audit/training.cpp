@@ -5,6 +5,7 @@
 #include <set>
 
 #include "audit/evaluation.h"
+#include "audit/marks.h"
 
 namespace headrace::audit {
 namespace {
@@ -330,6 +331,7 @@ std::vector<Trainer> find_trainers(const Run& run) {
         find_beginning(trainer);
         trainer.trained = !trainer.steps.empty();
         find_evaluations(trainer);
+        take_marks(trainer);
         trainers.push_back(std::move(trainer));
     }
     std::erase_if(trainers, [](const Trainer& trainer) { return !trainer.trained; });
@@ -347,6 +349,7 @@ std::vector<Trainer> find_trainers(const Run& run) {
         }
         Trainer trainer = make_trainer(run, main_thread(run, pid), pid);
         find_passes(trainer);
+        take_marks(trainer);
         trainers.push_back(std::move(trainer));
     }
     return trainers;

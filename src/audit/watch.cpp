@@ -6,11 +6,14 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <ctime>
 #include <map>
 #include <random>
 #include <set>
 #include <tuple>
 
+#include "audit/samples.h"
 #include "run/spool_format.h"
 #include "sys/process.h"
 #include "sys/python_stack.h"
@@ -20,7 +23,15 @@ namespace {
 
 constexpr Nanoseconds millisecond = 1000000;
 constexpr Nanoseconds scan_every = 200 * millisecond;
-constexpr Nanoseconds tree_every = 500 * millisecond;
+
+// A look at the processes may not take more than this part of the time, however many they are.
+constexpr Nanoseconds tree_part = 400;
+
+Nanoseconds own_cpu() {
+    timespec used{};
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
+    return static_cast<Nanoseconds>(used.tv_sec) * 1000 * millisecond + used.tv_nsec;
+}
 
 // The header page of one spool, mapped for reading: tells where the thread's Python state is and what is open.
 class Header {
@@ -90,10 +101,26 @@ struct Watch::State {
     std::set<std::string> limits;
     std::minstd_rand random{std::random_device{}()};
     Nanoseconds next_scan = 0;
+    Nanoseconds started;
     Nanoseconds next_tree = 0;
+    Samples samples;
     std::uint64_t looks = 0;
 
-    State(std::filesystem::path spool, std::uint32_t root) : folder(std::move(spool)), tree(root) {}
+    State(std::filesystem::path spool, std::uint32_t root, Nanoseconds begin)
+        : folder(std::move(spool)), tree(root), started(begin) {
+        OutsidePoint nothing;
+        nothing.when = begin;
+        samples.add(nothing);
+    }
+
+    void look_at_tree() {
+        const Nanoseconds before = own_cpu();
+        tree.look();
+        samples.add(tree.usage());
+        const Nanoseconds now = tree.usage().when;
+        const Nanoseconds every = now - started < dense_for ? dense_every : sparse_every;
+        next_tree = now + std::max(every, tree_part * (own_cpu() - before));
+    }
 
     void scan() {
         std::error_code error;
@@ -150,8 +177,8 @@ struct Watch::State {
     }
 };
 
-Watch::Watch(std::filesystem::path spool, std::uint32_t root)
-    : state_(std::make_unique<State>(std::move(spool), root)) {}
+Watch::Watch(std::filesystem::path spool, std::uint32_t root, Nanoseconds started)
+    : state_(std::make_unique<State>(std::move(spool), root, started)) {}
 Watch::~Watch() = default;
 
 Nanoseconds Watch::pause() {
@@ -166,8 +193,7 @@ void Watch::look() {
         state_->next_scan = now + scan_every;
     }
     if (now >= state_->next_tree) {
-        state_->tree.look();
-        state_->next_tree = now + tree_every;
+        state_->look_at_tree();
     }
     for (const auto& [name, header] : state_->headers) {
         if (state_->gone.count(name) == 0) {
@@ -179,8 +205,14 @@ void Watch::look() {
     }
 }
 
+void Watch::look_at_end() { state_->tree.look(); }
+
 void Watch::finish(Run& run) {
     state_->tree.look();
+    OutsidePoint last = state_->tree.usage();
+    last.when = run.info.ended_ns.value_or(last.when);
+    state_->samples.add(last);
+    run.outside = state_->samples.points();
     run.processes = state_->tree.processes();
     run.info.host_peak_bytes = state_->tree.peak_bytes();
     run.info.looks = state_->looks;

@@ -11,8 +11,9 @@ namespace headrace::audit {
 
 class Watch {
 public:
-    // `spool` is the folder in which the program's threads open their spools; `root` is the command's process.
-    Watch(std::filesystem::path spool, std::uint32_t root);
+    // `spool` is the folder in which the program's threads open their spools; `root` is the command's process and
+    // `started` its start.
+    Watch(std::filesystem::path spool, std::uint32_t root, Nanoseconds started);
     ~Watch();
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
@@ -23,7 +24,10 @@ public:
     // Looks once. Never fails: what cannot be read is left out, and limits() says so.
     void look();
 
-    // Moves what was seen into the run.
+    // Looks at the processes alone, when the command has ended and nobody has waited for it: what is exact then.
+    void look_at_end();
+
+    // Moves what was seen into the run, whose end is known.
     void finish(Run& run);
 
 private:

@@ -227,6 +227,67 @@ PyObject* module_optimizer_end(PyObject*, PyObject* args) {
     return nothing();
 }
 
+// mark_step(): the program itself says that a step has ended
+PyObject* module_mark_step(PyObject*, PyObject*) {
+    Thread* t = recording() ? thread() : nullptr;
+    if (t != nullptr) {
+        append(t, Kind::step, now(), 0, 0, 0);
+        if (t->header->trains == 0) {  // where torch trains, its own steps are counted
+            count_step(t);
+        }
+    }
+    return nothing();
+}
+
+// phase_begin() -> token, below 0 when nothing is recorded
+PyObject* module_phase_begin(PyObject*, PyObject*) {
+    Thread* t = recording() ? thread() : nullptr;
+    return PyLong_FromLong(t != nullptr ? push(t, Kind::phase, now()) : -1);
+}
+
+// A name as it can be stored; the program may have given anything, and never sees an error.
+const char* phase_name(PyObject* name, std::uint64_t* length) {
+    Py_ssize_t size = 0;
+    const char* text = PyUnicode_Check(name) ? PyUnicode_AsUTF8AndSize(name, &size) : nullptr;
+    PyErr_Clear();
+    if (text == nullptr || size == 0) {
+        *length = 1;
+        return "?";
+    }
+    std::uint64_t end = 0;
+    while (end < static_cast<std::uint64_t>(size) && end < 200 && text[end] != 0) {
+        ++end;
+    }
+    while (end > 0 && end < static_cast<std::uint64_t>(size) && (text[end] & 0xc0) == 0x80) {
+        --end;  // not in the middle of a character
+    }
+    *length = end;
+    return text;
+}
+
+// phase_end(name, token), on the thread that began it; anything else records nothing
+PyObject* module_phase_end(PyObject*, PyObject* args) {
+    PyObject* name = nullptr;
+    int token = -1;
+    if (PyArg_ParseTuple(args, "Oi", &name, &token) == 0) {
+        return nullptr;
+    }
+    Thread* t = thread_if_open();
+    if (t == nullptr || token < 0 || token >= t->depth || token >= stack_depth ||
+        t->stack[token].kind != static_cast<std::uint64_t>(Kind::phase)) {
+        return nothing();
+    }
+    const std::uint64_t start = t->stack[token].start;
+    pop(t, token);
+    if (recording()) {
+        std::uint64_t length = 0;
+        const char* text = phase_name(name, &length);
+        append(t, Kind::phase, start, now() - start, 0, 0);
+        append_text(t, spool::TextKind::phase_name, text, length);
+    }
+    return nothing();
+}
+
 // teardown(): the interpreter begins to shut down. Called from several places, the first one counts.
 PyObject* module_teardown(PyObject*, PyObject*) {
     Thread* t = teardown_seen || !recording() ? nullptr : thread_if_open();
@@ -278,6 +339,9 @@ PyMethodDef methods[] = {
     {"import_hook", module_import_hook, METH_VARARGS, nullptr},
     {"optimizer_begin", module_optimizer_begin, METH_VARARGS, nullptr},
     {"optimizer_end", module_optimizer_end, METH_VARARGS, nullptr},
+    {"mark_step", module_mark_step, METH_NOARGS, nullptr},
+    {"phase_begin", module_phase_begin, METH_NOARGS, nullptr},
+    {"phase_end", module_phase_end, METH_VARARGS, nullptr},
     {"teardown", module_teardown, METH_NOARGS, nullptr},
     {"calibrate", module_calibrate, METH_VARARGS, nullptr},
     {"hook", reinterpret_cast<PyCFunction>(reinterpret_cast<void (*)()>(make_hook)), METH_VARARGS | METH_KEYWORDS,

@@ -25,6 +25,10 @@ Lines ledger_lines(const Audit& audit, const Frame& frame, std::size_t most);
 // no wait to speak of.
 Lines wait_lines(const Audit& audit, const Frame& frame, std::size_t most);
 
+// What all processes did as seen from outside: at most `most` phases and a third as many processes. Empty where
+// training was seen, which says more.
+Lines outside_lines(const Audit& audit, const Frame& frame, std::size_t most);
+
 // At most `most` lines of the user's own code, those of the larger part of the time first.
 Lines hot_lines(const Audit& audit, const Frame& frame, std::size_t most);
 

@@ -112,7 +112,7 @@ Lines loader_fact(const Audit& audit, const Frame& frame) {
 
 Lines step_fact(const Audit& audit, const Frame& frame) {
     const Steady& steady = audit.steady;
-    if (!audit.trained) return {};
+    if (!audit.trained && steady.steps == 0) return {};
     if (steady.steps == 0) return labelled("Steps", "none after the first", frame);
     std::vector<std::string> words;
     if (steady.step_seconds_median) {

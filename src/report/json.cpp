@@ -144,6 +144,44 @@ Json input_json(const Audit& audit) {
     return json;
 }
 
+Json phases_json(const std::vector<OutsidePhase>& phases) {
+    Json json = Json::array();
+    for (const OutsidePhase& phase : phases) {
+        json.push_back({{"begin_seconds", phase.begin_seconds},
+                        {"end_seconds", phase.end_seconds},
+                        {"cpu_cores", phase.cpu_cores},
+                        {"read_bytes_per_second", phase.read_bytes_per_second},
+                        {"written_bytes_per_second", phase.written_bytes_per_second},
+                        {"what", name(phase.what)}});
+    }
+    return json;
+}
+
+Json outside_json(const std::optional<Outside>& outside) {
+    if (!outside) return nullptr;
+    Json processes = Json::array();
+    for (const OutsideProcess& process : outside->processes) {
+        processes.push_back({{"command", process.command},
+                             {"pid", process.pid},
+                             {"seconds", process.seconds},
+                             {"cpu_seconds", process.cpu_seconds}});
+    }
+    Json marked = Json::array();
+    for (const MarkedPhase& phase : outside->marked) {
+        marked.push_back({{"name", phase.name}, {"seconds", phase.seconds}, {"count", phase.count}});
+    }
+    Json json;
+    json["cpu_seconds"] = outside->cpu_seconds;
+    json["cores_mean"] = outside->cores_mean;
+    json["idle_share"] = outside->idle_share;
+    json["read_bytes"] = outside->read_bytes;
+    json["written_bytes"] = outside->written_bytes;
+    json["processes"] = std::move(processes);
+    json["phases"] = phases_json(outside->phases);
+    json["marked"] = std::move(marked);
+    return json;
+}
+
 }  // namespace
 
 std::string render_json(const Audit& audit) {
@@ -156,6 +194,7 @@ std::string render_json(const Audit& audit) {
     json["input"] = input_json(audit);
     json["memory"] = {{"host_peak_bytes", known(audit.host_peak_bytes)},
                       {"device_peak_bytes", known(audit.device_peak_bytes)}};
+    json["outside"] = outside_json(audit.outside);
     json["overhead"] = {{"seconds", audit.overhead.seconds},
                         {"share", audit.overhead.share},
                         {"per_step_seconds", known(audit.overhead.per_step_seconds)},

@@ -15,28 +15,31 @@ constexpr std::size_t screen_lines = 40;
 // How much each block may take. The roomiest that fits on the screen is shown.
 struct Density {
     std::size_t ledger;
+    std::size_t outside;
     std::size_t hot;
     std::size_t limits;
     std::size_t gaps;  // so many blocks from the top have an empty line before them
 };
-constexpr std::array<Density, 9> densities = {{
-    {18, 6, 8, 5},
-    {18, 6, 4, 5},
-    {18, 6, 3, 3},
-    {18, 4, 2, 3},
-    {18, 4, 2, 2},
-    {18, 3, 2, 2},
-    {14, 3, 2, 2},
-    {12, 2, 1, 1},
-    {10, 2, 1, 0},
+constexpr std::array<Density, 10> densities = {{
+    {18, 12, 6, 8, 6},
+    {18, 9, 6, 6, 6},
+    {18, 6, 6, 4, 6},
+    {18, 6, 6, 3, 3},
+    {18, 4, 4, 2, 3},
+    {18, 4, 4, 2, 2},
+    {18, 3, 3, 2, 2},
+    {14, 3, 3, 2, 2},
+    {12, 3, 2, 1, 1},
+    {10, 3, 2, 1, 0},
 }};
 
 report::Lines compose(const Audit& audit, const report::Frame& frame, const Density& density) {
-    const std::array<report::Lines, 6> blocks = {{
+    const std::array<report::Lines, 7> blocks = {{
         report::title_lines(audit, frame),
         report::headline_lines(audit, frame),
         report::ledger_lines(audit, frame, density.ledger),
         report::wait_lines(audit, frame, density.ledger),
+        report::outside_lines(audit, frame, density.outside),
         report::hot_lines(audit, frame, density.hot),
         report::fact_lines(audit, frame),
     }};

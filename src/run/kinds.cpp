@@ -85,6 +85,10 @@ KindText describe(Kind kind) noexcept {
             return {"handover", "interval: an item was taken from a queue.Queue; a = queue"};
         case Kind::group:
             return {"group", "moment: the process joined the other ranks; a = rank; b = their number"};
+        case Kind::phase:
+            return {"phase", "interval: a part that the program marked itself; text phase_name follows"};
+        case Kind::step:
+            return {"step", "moment: the program marked the end of a step itself"};
     }
     return {};
 }
@@ -105,6 +109,8 @@ KindText describe(TextKind kind) noexcept {
             return {"limit", "a sentence for the report's limits"};
         case TextKind::thread:
             return {"thread", "decimal tid: from here on the file belongs to another thread of the process"};
+        case TextKind::phase_name:
+            return {"phase_name", "the name of the phase before"};
     }
     return {};
 }

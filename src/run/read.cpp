@@ -43,13 +43,15 @@ std::int64_t pragma(SQLite::Database& database, const char* name) {
 }
 
 // A table, not a view of that name: a view could compute for ever.
-void require_tables(SQLite::Database& database) {
+bool has_table(SQLite::Database& database, const char* name) {
     SQLite::Statement query(database, "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?");
+    query.bind(1, name);
+    return query.executeStep() && query.getColumn(0).getInt() == 1;
+}
+
+void require_tables(SQLite::Database& database) {
     for (const char* name : {"meta", "meta_list", "process", "thread", "span", "hot_line"}) {
-        query.bind(1, name);
-        const bool found = query.executeStep() && query.getColumn(0).getInt() == 1;
-        if (!found) throw Damage{std::string("it has no table ") + name};
-        query.reset();
+        if (!has_table(database, name)) throw Damage{std::string("it has no table ") + name};
     }
 }
 
@@ -163,6 +165,33 @@ std::vector<ProcessRecord> processes_of(SQLite::Database& database) {
     return processes;
 }
 
+// Empty in a run of a headrace that did not have the table yet. Time and the counters never go back.
+std::vector<OutsidePoint> outside_of(SQLite::Database& database) {
+    std::vector<OutsidePoint> points;
+    if (!has_table(database, "outside")) return points;
+    SQLite::Statement query(database,
+                            "SELECT when_ns, cpu_ns, read_bytes, written_bytes, requested_read_bytes, "
+                            "requested_written_bytes, resident_bytes, processes FROM outside ORDER BY id");
+    const Row row(query, "outside");
+    OutsidePoint before;
+    while (query.executeStep()) {
+        OutsidePoint& p = points.emplace_back();
+        const auto counter = [&](int column, std::int64_t OutsidePoint::*field) {
+            p.*field = row.integer(column, before.*field, std::int64_t{1} << 62);
+        };
+        counter(0, &OutsidePoint::when);
+        counter(1, &OutsidePoint::cpu_ns);
+        counter(2, &OutsidePoint::read_bytes);
+        counter(3, &OutsidePoint::written_bytes);
+        counter(4, &OutsidePoint::requested_read_bytes);
+        counter(5, &OutsidePoint::requested_written_bytes);
+        row.get(6, p.resident_bytes);
+        row.get(7, p.processes);
+        before = p;
+    }
+    return points;
+}
+
 std::vector<HotLine> hot_lines_of(SQLite::Database& database) {
     std::vector<HotLine> lines;
     SQLite::Statement query(database, "SELECT context, file, line, function, count FROM hot_line ORDER BY id");
@@ -243,6 +272,7 @@ Result<Run> read(const Folder& folder) {
         run.threads = threads_of(database, spans);
         read_spans(database, run.threads, spans, fs::file_size(folder.database()));
         run.processes = processes_of(database);
+        run.outside = outside_of(database);
         run.hot_lines = hot_lines_of(database);
         return run;
     });

@@ -51,6 +51,8 @@ enum class Kind : std::uint8_t {
     resume = 30,         // moment: a persistent worker began another epoch
     worker_begin = 31,   // moment: in a worker; a = worker number, b = number of workers
     handover = 32,       // interval: an item was taken from a queue.Queue; a = queue
+    phase = 33,          // interval: a part that the program marked itself; text phase_name follows
+    step = 34,           // moment: the program marked the end of a step itself
     group = 35,          // moment: the process joined the other ranks; a = rank, b = their number
 };
 
@@ -62,6 +64,7 @@ enum class TextKind : std::uint32_t {
     disabled = 5,       // a hook that was switched off, and why
     limit = 6,          // a sentence for the report's limits
     thread = 7,         // decimal tid: from here on the file belongs to another thread of the process
+    phase_name = 8,     // the name of the phase before
 };
 
 inline constexpr std::uint64_t wait_ended = ~std::uint64_t{0};

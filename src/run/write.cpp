@@ -163,6 +163,11 @@ void insert_outside_view(SQLite::Database& database, const Run& run) {
     Inserter processes(database, "INSERT INTO process VALUES(NULL, ?, ?, ?, ?, ?, ?)");
     for (const ProcessRecord& p : run.processes)
         processes.insert(p.pid, p.parent_pid, p.start, p.end, p.command, p.cpu_ns);
+    Inserter points(database, "INSERT INTO outside VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?)");
+    for (const OutsidePoint& p : run.outside) {
+        points.insert(p.when, p.cpu_ns, p.read_bytes, p.written_bytes, p.requested_read_bytes,
+                      p.requested_written_bytes, p.resident_bytes, p.processes);
+    }
     Inserter lines(database, "INSERT INTO hot_line VALUES(NULL, ?, ?, ?, ?, ?)");
     for (const HotLine& h : run.hot_lines) lines.insert(int{h.context}, h.file, h.line, h.function, h.count);
 }

@@ -80,12 +80,18 @@ std::optional<ProcessStat> parse_process_stat(std::string_view text) noexcept {
     for (int field = 5; field < 14; ++field) take_word(rest);
     const auto user = take_number(rest);
     const auto system = take_number(rest);
-    for (int field = 16; field < 22; ++field) take_word(rest);
+    const auto waited_user = take_number(rest);
+    const auto waited_system = take_number(rest);
+    for (int field = 18; field < 22; ++field) take_word(rest);
     const auto start = take_number(rest);
-    if (!parent || !user || !system || !start) return std::nullopt;
+    take_word(rest);
+    const auto resident = take_number(rest);
+    if (!parent || !user || !system || !waited_user || !waited_system || !start || !resident) return std::nullopt;
     stat.parent = static_cast<std::uint32_t>(*parent);
     stat.cpu_ticks = *user + *system;
+    stat.waited_ticks = *waited_user + *waited_system;
     stat.start_ticks = *start;
+    stat.resident_pages = *resident;
     return stat;
 }
 
@@ -96,6 +102,35 @@ std::optional<ProcessStat> read_process_stat(std::uint32_t pid) noexcept {
     const long count = read_small(path.data(), buffer.data(), buffer.size());
     if (count <= 0) return std::nullopt;
     return parse_process_stat({buffer.data(), static_cast<std::size_t>(count)});
+}
+
+std::optional<ProcessStat> read_process_stat_at(int descriptor) noexcept {
+    std::array<char, 1024> buffer;
+    const long count = read_small_at(descriptor, buffer.data(), buffer.size());
+    if (count <= 0) return std::nullopt;
+    return parse_process_stat({buffer.data(), static_cast<std::size_t>(count)});
+}
+
+std::optional<ProcessIo> parse_process_io(std::string_view text) noexcept {
+    ProcessIo io;
+    const auto take = [&](std::string_view name, std::uint64_t& value) {
+        const std::size_t at = text.find(name);
+        if (at == std::string_view::npos || (at > 0 && text[at - 1] != '\n')) return false;
+        std::string_view rest = text.substr(at + name.size());
+        const auto number = take_number(rest);
+        value = number.value_or(0);
+        return number.has_value();
+    };
+    const bool whole = take("rchar:", io.requested_read) && take("wchar:", io.requested_written) &&
+                       take("read_bytes:", io.storage_read) && take("write_bytes:", io.storage_written);
+    return whole ? std::optional<ProcessIo>(io) : std::nullopt;
+}
+
+std::optional<ProcessIo> read_process_io_at(int descriptor) noexcept {
+    std::array<char, 512> buffer;
+    const long count = read_small_at(descriptor, buffer.data(), buffer.size());
+    if (count <= 0) return std::nullopt;
+    return parse_process_io({buffer.data(), static_cast<std::size_t>(count)});
 }
 
 Nanoseconds monotonic_of_ticks(std::uint64_t start_ticks) noexcept {

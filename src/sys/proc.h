@@ -16,11 +16,24 @@ namespace headrace::sys {
 struct ProcessStat {
     char state = 0;
     std::uint32_t parent = 0;
-    std::uint64_t start_ticks = 0;  // since boot: with the pid it names a process for good
-    std::uint64_t cpu_ticks = 0;    // user and system
+    std::uint64_t start_ticks = 0;   // since boot: with the pid it names a process for good
+    std::uint64_t cpu_ticks = 0;     // user and system
+    std::uint64_t waited_ticks = 0;  // the same of the children that it has waited for, and of theirs
+    std::uint64_t resident_pages = 0;
 };
 std::optional<ProcessStat> read_process_stat(std::uint32_t pid) noexcept;
+std::optional<ProcessStat> read_process_stat_at(int descriptor) noexcept;  // of the open file
 std::optional<ProcessStat> parse_process_stat(std::string_view text) noexcept;
+
+// /proc/<pid>/io: also what the children did that the process has waited for. Absent where it may not be read.
+struct ProcessIo {
+    std::uint64_t requested_read = 0;  // bytes, by read and its like, whatever they came from
+    std::uint64_t requested_written = 0;
+    std::uint64_t storage_read = 0;     // bytes that came from storage and not out of the page cache
+    std::uint64_t storage_written = 0;  // bytes of pages that were made dirty, counted when they are
+};
+std::optional<ProcessIo> read_process_io_at(int descriptor) noexcept;
+std::optional<ProcessIo> parse_process_io(std::string_view text) noexcept;
 
 // When a process that began `start_ticks` after boot began, on CLOCK_MONOTONIC. In steps of a tick (10 ms).
 Nanoseconds monotonic_of_ticks(std::uint64_t start_ticks) noexcept;

@@ -12,6 +12,7 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <utility>
 
 #include "sys/descriptor.h"
 #include "sys/execute.h"
@@ -86,6 +87,8 @@ struct Child::State {
     Nanoseconds started = 0;
     std::optional<Exit> exit;
 
+    std::function<void()> last_look;
+
     void hand_on_signals();
     void poll_once(Nanoseconds timeout);
     std::optional<Exit> reap();
@@ -107,6 +110,11 @@ void Child::State::poll_once(Nanoseconds timeout) {
 std::optional<Exit> Child::State::reap() {
     const Nanoseconds when = monotonic_now();
     siginfo_t info{};
+    if (last_look) {
+        const int seen = ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG | WNOWAIT);
+        if (seen == 0 && info.si_pid != 0) std::exchange(last_look, nullptr)();
+        info = {};
+    }
     int result = -1;
     do result = ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
     while (result != 0 && errno == EINTR);
@@ -154,6 +162,8 @@ Child::~Child() = default;
 
 std::uint32_t Child::pid() const noexcept { return static_cast<std::uint32_t>(state_->pid); }
 Nanoseconds Child::started() const noexcept { return state_->started; }
+
+void Child::before_reaping(std::function<void()> last_look) { state_->last_look = std::move(last_look); }
 
 std::optional<Exit> Child::wait(Nanoseconds timeout) {
     const Nanoseconds deadline = monotonic_now() + std::clamp<Nanoseconds>(timeout, 0, forever);

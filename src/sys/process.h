@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -39,6 +40,10 @@ public:
     std::uint32_t pid() const noexcept;
     Nanoseconds started() const noexcept;  // CLOCK_MONOTONIC just before the fork
 
+    // What to do once when the command has ended, before its process id is given back: the last moment at which /proc
+    // still tells what it used. Called inside wait().
+    void before_reaping(std::function<void()> last_look);
+
     // Waits at most `timeout` for the end; handed-on signals are delivered meanwhile. Empty: still running.
     std::optional<Exit> wait(Nanoseconds timeout);
 
@@ -66,6 +71,12 @@ public:
 
     std::int64_t peak_bytes() const noexcept;
     std::vector<ProcessRecord> processes() const;
+
+    // What the whole tree had used at the last look. The CPU time of a process that ended between two looks is that
+    // of its last look or what its parent got for it by waiting (in steps of 10 ms), whichever is more; so processes
+    // too short to be seen are in it. Lost is only what nobody waits for: the last part of a process between looks
+    // whose parent had ended or ignores its children.
+    OutsidePoint usage() const noexcept;
 
 private:
     struct State;

@@ -28,12 +28,18 @@ constexpr Nanoseconds settling = 2'000'000'000;
 // forked workers that write to shared pages make the program larger at the same resident size.
 constexpr Nanoseconds proportional_part = 1000;
 constexpr Nanoseconds proportional_pause = 5'000'000'000;
+constexpr Nanoseconds proportional_soonest = 500'000'000;  // also while the program grows
 
 struct Member {
     ProcessRecord record;
     std::uint64_t start_ticks = 0;
     Descriptor pidfd;
-    Descriptor statm;  // stays open, so that a look needs no path look-up
+    Descriptor stat;  // these stay open, so that a look needs no path look-up; they never mean a later process
+    Descriptor io;
+    std::int64_t waited_cpu = 0;  // of the children that it has waited for: its own account, in ticks
+    std::int64_t ended_cpu = 0;   // of those of them that we knew, from our looks
+    ProcessIo done;               // what its waited-for children did included
+    std::int64_t resident = 0;
 };
 
 // The CPU time of a whole process to the nanosecond: the kernel makes a clock of each process. -1 when it has gone.
@@ -44,15 +50,50 @@ std::int64_t cpu_time_of(std::uint32_t pid) noexcept {
     return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
 }
 
-std::int64_t resident_bytes(const Member& member) noexcept {
-    std::array<char, 128> buffer;
-    const long count = member.statm ? read_small_at(member.statm.get(), buffer.data(), buffer.size() - 1) : -1;
-    if (count <= 0) return 0;
-    buffer[static_cast<std::size_t>(count)] = '\0';
-    long long total = 0;
-    long long resident = 0;
-    if (std::sscanf(buffer.data(), "%lld %lld", &total, &resident) != 2) return 0;
-    return resident * ::sysconf(_SC_PAGESIZE);
+std::int64_t nanoseconds_of(std::uint64_t ticks) noexcept {
+    const long ticks_per_second = ::sysconf(_SC_CLK_TCK);
+    return static_cast<std::int64_t>(ticks) * (1'000'000'000 / (ticks_per_second > 0 ? ticks_per_second : 100));
+}
+
+// Empty when the process has gone, also when its number is another's by now.
+std::optional<ProcessStat> stat_of(const Member& member) noexcept {
+    if (member.stat) return read_process_stat_at(member.stat.get());
+    const auto stat = read_process_stat(member.record.pid);
+    return stat && stat->start_ticks == member.start_ticks ? stat : std::nullopt;
+}
+
+// Its own CPU time and that of its ended children. A child that was not waited for is in `ended_cpu` alone, one that
+// was too short to be seen in `waited_cpu` alone.
+std::int64_t cpu_with_children(const Member& member) noexcept {
+    return member.record.cpu_ns + std::max(member.waited_cpu, member.ended_cpu);
+}
+
+// False when the process has gone.
+bool take_usage(Member& member) noexcept {
+    const auto stat = stat_of(member);
+    if (!stat) return false;
+    // A zombie still has its CPU time; once its parent has waited for it, the number may be another's.
+    member.record.cpu_ns = std::max(member.record.cpu_ns, cpu_time_of(member.record.pid));
+    member.waited_cpu = std::max(member.waited_cpu, nanoseconds_of(stat->waited_ticks));
+    member.resident = static_cast<std::int64_t>(stat->resident_pages) * ::sysconf(_SC_PAGESIZE);
+    if (const auto io = member.io ? read_process_io_at(member.io.get()) : std::nullopt) member.done = *io;
+    return true;
+}
+
+void add_done(OutsidePoint& sum, const ProcessIo& done) noexcept {
+    sum.read_bytes += static_cast<std::int64_t>(done.storage_read);
+    sum.written_bytes += static_cast<std::int64_t>(done.storage_written);
+    sum.requested_read_bytes += static_cast<std::int64_t>(done.requested_read);
+    sum.requested_written_bytes += static_cast<std::int64_t>(done.requested_written);
+}
+
+// Counters of a process that is just being waited for can be missing for one look: they never go back for a reader.
+void keep_monotone(OutsidePoint& now, const OutsidePoint& before) noexcept {
+    now.cpu_ns = std::max(now.cpu_ns, before.cpu_ns);
+    now.read_bytes = std::max(now.read_bytes, before.read_bytes);
+    now.written_bytes = std::max(now.written_bytes, before.written_bytes);
+    now.requested_read_bytes = std::max(now.requested_read_bytes, before.requested_read_bytes);
+    now.requested_written_bytes = std::max(now.requested_written_bytes, before.requested_written_bytes);
 }
 
 // The proportional set size; empty where it may not be read.
@@ -88,12 +129,16 @@ struct ProcessTree::State {
     std::vector<Member> members;                             // in the order in which they were found; none leaves
     std::unordered_map<std::uint32_t, std::size_t> living;   // process id to place in members
     std::unordered_map<std::uint32_t, std::uint64_t> ended;  // process id to start: a zombie is found again and again
+    std::vector<std::size_t> zombies;                        // places of those that nobody has waited for yet
+    OutsidePoint left;   // what ended processes used that is in no living one's account
+    OutsidePoint usage;  // at the last look
     Descriptor loadavg;
     std::optional<std::uint64_t> last_number;
     bool kernel_tells_children = true;
     std::int64_t peak = 0;
     std::int64_t resident_when_read = 0;
     Nanoseconds next_proportional = 0;
+    Nanoseconds soonest_proportional = 0;
 
     bool add(std::uint32_t pid, std::uint32_t parent);
     void search();
@@ -101,6 +146,9 @@ struct ProcessTree::State {
     void end(std::size_t place, Nanoseconds when);
     void take_times();
     void take_memory();
+    void settle();
+    void hand_over(const Member& member);
+    void sum_up();
 };
 
 bool ProcessTree::State::add(std::uint32_t pid, std::uint32_t parent) {
@@ -120,7 +168,9 @@ bool ProcessTree::State::add(std::uint32_t pid, std::uint32_t parent) {
     member.record.start = monotonic_of_ticks(stat->start_ticks);
     member.record.command = read_command_line(pid);
     member.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    member.statm.reset(::open(("/proc/" + std::to_string(pid) + "/statm").c_str(), O_RDONLY | O_CLOEXEC));
+    const std::string folder = "/proc/" + std::to_string(pid);
+    member.stat.reset(::open((folder + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
+    member.io.reset(::open((folder + "/io").c_str(), O_RDONLY | O_CLOEXEC));
     living[pid] = members.size();
     members.push_back(std::move(member));
     return true;
@@ -152,13 +202,10 @@ void ProcessTree::State::search() {
 void ProcessTree::State::end(std::size_t place, Nanoseconds when) {
     Member& member = members[place];
     member.record.end = when;
-    // A zombie still has its CPU time; once its parent has waited for it, the number may be another's.
-    const auto stat = read_process_stat(member.record.pid);
-    if (stat && stat->start_ticks == member.start_ticks) {
-        member.record.cpu_ns = std::max(member.record.cpu_ns, cpu_time_of(member.record.pid));
-    }
+    (void)take_usage(member);
     member.pidfd.reset();
-    member.statm.reset();
+    member.resident = 0;
+    zombies.push_back(place);
     living.erase(member.record.pid);
     ended[member.record.pid] = member.start_ticks;
 }
@@ -186,11 +233,19 @@ void ProcessTree::State::note_ends() {
 
 void ProcessTree::State::take_times() {
     const Nanoseconds now = monotonic_now();
-    for (const auto& [pid, place] : living) {
+    // Parents, which were found first, before their children: a child that is waited for meanwhile is then missing for
+    // a look, and never in two accounts.
+    std::vector<std::size_t> places;
+    for (const auto& [pid, place] : living) places.push_back(place);
+    std::sort(places.begin(), places.end());
+    for (const std::size_t place : places) {
         Member& member = members[place];
-        member.record.cpu_ns = std::max(member.record.cpu_ns, cpu_time_of(pid));
+        if (!take_usage(member)) {
+            end(place, now);
+            continue;
+        }
         if (now - member.record.start < settling) {
-            std::string command = read_command_line(pid);
+            std::string command = read_command_line(member.record.pid);
             if (!command.empty() && command.front() != '[') member.record.command = std::move(command);
         }
     }
@@ -198,16 +253,68 @@ void ProcessTree::State::take_times() {
 
 void ProcessTree::State::take_memory() {
     std::int64_t resident = 0;
-    for (const auto& [pid, place] : living) resident += resident_bytes(members[place]);
+    for (const auto& [pid, place] : living) resident += members[place].resident;
     const Nanoseconds before = monotonic_now();
     const bool grown = resident > resident_when_read + resident_when_read / 50;
-    if (!grown && before < next_proportional) return;
+    if (before < (grown ? soonest_proportional : next_proportional)) return;
     std::int64_t sum = 0;
-    for (const auto& [pid, place] : living) sum += proportional_bytes(pid).value_or(resident_bytes(members[place]));
+    for (const auto& [pid, place] : living) sum += proportional_bytes(pid).value_or(members[place].resident);
     peak = std::max(peak, sum);
     resident_when_read = std::max(resident, resident_when_read);
     const Nanoseconds after = monotonic_now();
     next_proportional = after + std::max(proportional_pause, proportional_part * (after - before));
+    soonest_proportional = after + proportional_soonest;
+}
+
+// Gives what an ended process used to the account of its parent, which got it by waiting, or keeps it when the parent
+// ended first.
+void ProcessTree::State::hand_over(const Member& member) {
+    const auto same_life = [&](std::size_t place) {
+        const Member& parent = members[place];
+        return parent.record.pid == member.record.parent_pid && parent.start_ticks <= member.start_ticks &&
+               (!parent.record.end || *parent.record.end >= *member.record.end);
+    };
+    const auto parent = living.find(member.record.parent_pid);
+    if (parent != living.end() && same_life(parent->second)) {
+        members[parent->second].ended_cpu += cpu_with_children(member);
+        return;
+    }
+    // Both ended since the last look: the parent is not settled yet, because it was found before its children.
+    const auto zombie = std::find_if(zombies.begin(), zombies.end(), same_life);
+    if (zombie != zombies.end()) {
+        members[*zombie].ended_cpu += cpu_with_children(member);
+        return;
+    }
+    left.cpu_ns += cpu_with_children(member);
+    add_done(left, member.done);
+}
+
+// Closes the account of the processes that somebody has waited for since; children before their parents.
+void ProcessTree::State::settle() {
+    std::sort(zombies.begin(), zombies.end());
+    for (std::size_t i = zombies.size(); i-- > 0;) {
+        Member& member = members[zombies[i]];
+        if (stat_of(member)) continue;
+        zombies.erase(zombies.begin() + static_cast<std::ptrdiff_t>(i));
+        hand_over(member);
+        member.stat.reset();
+        member.io.reset();
+    }
+}
+
+void ProcessTree::State::sum_up() {
+    OutsidePoint now = left;
+    now.when = monotonic_now();
+    now.processes = static_cast<std::uint32_t>(living.size());
+    const auto add = [&](const Member& member) {
+        now.cpu_ns += cpu_with_children(member);
+        now.resident_bytes += member.resident;
+        add_done(now, member.done);
+    };
+    for (const auto& [pid, place] : living) add(members[place]);
+    for (const std::size_t place : zombies) add(members[place]);
+    keep_monotone(now, usage);
+    usage = now;
 }
 
 ProcessTree::ProcessTree(std::uint32_t root) : state_(std::make_unique<State>()) {
@@ -226,9 +333,14 @@ void ProcessTree::look() {
     state_->last_number = number;
     state_->take_times();
     state_->take_memory();
+    // Last: a parent that waits for a zombie meanwhile has it in its account at the next look only.
+    state_->settle();
+    state_->sum_up();
 }
 
 void ProcessTree::poll_ends() { state_->note_ends(); }
+
+OutsidePoint ProcessTree::usage() const noexcept { return state_->usage; }
 
 std::int64_t ProcessTree::peak_bytes() const noexcept { return state_->peak; }
 

@@ -38,6 +38,8 @@ _TARGETS = {
     "queue": ("library_hooks", "hook_queue"),
     "tqdm.std": ("library_hooks", "hook_tqdm"),
     "wandb.sdk.wandb_run": ("library_hooks", "hook_wandb"),
+    "headrace.marker": ("library_hooks", "hook_marker"),
+    "headrace_marker": ("library_hooks", "hook_marker"),  # the same file, copied into a project
 }
 
 # Interpreters that multiprocessing starts for itself; they hold no code of the program.

@@ -202,13 +202,17 @@ RC_GTEST_PROP(Timeline, CoversTheWallOnce, (std::vector<std::pair<std::uint16_t,
     t.moment(Kind::interpreter, 5);
     double at = 6;
     for (const auto& [length, what] : marks) {
-        const auto kind = static_cast<Kind>(what % 32);
+        const auto kind = static_cast<Kind>(what % 35);
         const double end = at + length % 50;
         t.interval(kind, at, end, what, length);
         if (what % 3 != 0) {  // the next one begins inside this one
             at += length % 7;
         } else {
             at = end;
+        }
+        if (kind == Kind::phase) {
+            const char* names[] = {"evaluation", "checkpoint", "logging", "setup", "input", "another"};
+            t.text(spool::TextKind::phase_name, names[length % 6]);
         }
     }
     const Audit audit = analyze(run_of({t}, at + 60));

@@ -22,7 +22,7 @@ Json parsed(const Audit& audit) { return Json::parse(render_json(audit)); }
 TEST(RenderJson, HasEveryKeyInTheDocumentedOrder) {
     for (const Audit& audit : {made_up::empty(), made_up::input_bound(), made_up::crowded()}) {
         const Json json = parsed(audit);
-        EXPECT_EQ(keys(json), "schema run ledger ranks steady input memory overhead limits next");
+        EXPECT_EQ(keys(json), "schema run ledger ranks steady input memory outside overhead limits next");
         EXPECT_EQ(
             keys(json["run"]),
             "id name command started wall_seconds exit_code signal outcome machine code framework processes ranks");
@@ -88,6 +88,18 @@ TEST(RenderJson, HasNullWhereNothingIsKnown) {
     EXPECT_TRUE(json["memory"]["host_peak_bytes"].is_null());
     EXPECT_TRUE(json["next"].is_null());
     EXPECT_EQ(json["ledger"]["entries"][17]["share"], 0.0);
+}
+
+TEST(RenderJson, HasTheViewFromOutsideOrNull) {
+    EXPECT_TRUE(parsed(made_up::input_bound())["outside"].is_null());
+    const Json outside = parsed(made_up::outside_only())["outside"];
+    EXPECT_EQ(keys(outside), "cpu_seconds cores_mean idle_share read_bytes written_bytes processes phases marked");
+    EXPECT_EQ(outside["processes"][0].dump(),
+              R"({"command":"sort -n numbers","pid":12,"seconds":5.0,"cpu_seconds":8.1})");
+    EXPECT_EQ(outside["phases"][1].dump(), R"({"begin_seconds":5.0,"end_seconds":9.8,"cpu_cores":0.01,)"
+                                           R"("read_bytes_per_second":0.0,"written_bytes_per_second":100.0,)"
+                                           R"("what":"idle"})");
+    EXPECT_EQ(outside["marked"][0].dump(), R"({"name":"warm-up","seconds":2.5,"count":3})");
 }
 
 TEST(RenderJson, NamesTheOutcome) {

@@ -96,6 +96,26 @@ inline Audit untrained() {
     return audit;
 }
 
+// A shell script that computes, sleeps and writes: nothing is seen inside.
+inline Audit outside_only() {
+    Audit audit = untrained();
+    audit.run.command = {"sh", "run.sh"};
+    audit.ranks = {ledger(12, {})};
+    audit.limits = {"No Python of the program was seen."};
+    Outside outside;
+    outside.cpu_seconds = 9.3;
+    outside.cores_mean = 0.775;
+    outside.idle_share = 0.4;
+    outside.written_bytes = 1LL << 30;
+    outside.processes = {{"sort -n numbers", 12, 5, 8.1}, {"sh run.sh", 11, 12, 1.15}, {"true", 13, 0.1, 0.001}};
+    outside.phases = {{0, 5, 1.7, 0, 0, Activity::computing},
+                      {5, 9.8, 0.01, 0, 100, Activity::idle},
+                      {9.8, 12, 0.36, 0, 480e6, Activity::writing}};
+    outside.marked = {{"warm-up", 2.5, 3}};
+    audit.outside = outside;
+    return audit;
+}
+
 // Every block at its largest.
 inline Audit crowded() {
     Audit audit = input_bound();

@@ -25,8 +25,23 @@ std::vector<std::string> lines_of(const std::string& text) {
     return lines;
 }
 
+// More phases, processes and marks than a screen holds, with names that would do harm.
+Audit crowded_outside() {
+    Audit audit = made_up::crowded();
+    audit.trained = false;
+    Outside outside = *made_up::outside_only().outside;
+    for (int i = 0; i < 40; ++i) {
+        outside.phases.push_back({12.0 + i, 13.0 + i, 1e300, 1e300, 1e300, Activity::mixed});
+        outside.processes.push_back({"\x1b[2J" + std::string(300, 'p'), 99, 1, 5});
+        outside.marked.push_back({"\x1b[2J" + std::string(300, 'm'), 1e300, UINT64_MAX});
+    }
+    audit.outside = outside;
+    return audit;
+}
+
 std::vector<Audit> all_shapes() {
-    return {made_up::empty(), made_up::input_bound(), made_up::crowded(), made_up::hostile(), made_up::untrained()};
+    return {made_up::empty(),     made_up::input_bound(),  made_up::crowded(), made_up::hostile(),
+            made_up::untrained(), made_up::outside_only(), crowded_outside()};
 }
 
 std::string without_colours(const std::string& text) {
@@ -209,6 +224,30 @@ TEST(RenderText, SaysThatNoStepWasSeen) {
     EXPECT_NE(text.find("12.0 s, no training step seen: 90 % unattributed, 10 % start-up\n"), std::string::npos)
         << text;
     EXPECT_EQ(text.find("Steps"), std::string::npos);
+}
+
+TEST(RenderText, ShowsTheViewFromOutsideWhereNoTrainingWasSeen) {
+    const Audit audit = made_up::outside_only();
+    const std::string text = render_text(audit, plain);
+    EXPECT_NE(text.find(R"(
+Outside view: 9.3 s of CPU (0.78 cores), 40 % idle, 0 B read, 1.0 GiB written
+  computing  0 s to 5.0 s            1.70 cores                █████████████████
+  idle       5.0 s to 9.8 s          0.01 cores                ▏
+  writing    9.8 s to 12.0 s         0.36 cores     458 MiB/s  ███▋
+     8.1 s of CPU  sort -n numbers
+     1.1 s of CPU  sh run.sh
+     2.5 s in phase warm-up (3×)
+)"),
+              std::string::npos)
+        << text;
+    Audit trained = audit;
+    trained.trained = true;
+    EXPECT_EQ(render_text(trained, plain).find("Outside view"), std::string::npos);
+}
+
+TEST(RenderText, TellsOfPhasesThatFindNoRoom) {
+    const std::string text = render_text(crowded_outside(), plain);
+    EXPECT_NE(text.find(" shorter phases, "), std::string::npos) << text;
 }
 
 TEST(RenderText, NamesEveryEnding) {

@@ -21,6 +21,12 @@ inline auto fields(const ProcessRecord& p) {
 }
 inline bool operator==(const ProcessRecord& x, const ProcessRecord& y) { return fields(x) == fields(y); }
 
+inline auto fields(const OutsidePoint& p) {
+    return std::tie(p.when, p.cpu_ns, p.read_bytes, p.written_bytes, p.requested_read_bytes, p.requested_written_bytes,
+                    p.resident_bytes, p.processes);
+}
+inline bool operator==(const OutsidePoint& x, const OutsidePoint& y) { return fields(x) == fields(y); }
+
 inline auto fields(const HotLine& h) { return std::tie(h.context, h.file, h.line, h.function, h.count); }
 inline bool operator==(const HotLine& x, const HotLine& y) { return fields(x) == fields(y); }
 
@@ -41,7 +47,8 @@ inline auto fields(const RunInfo& i) {
 inline bool operator==(const RunInfo& x, const RunInfo& y) { return fields(x) == fields(y); }
 
 inline bool operator==(const Run& x, const Run& y) {
-    return x.info == y.info && x.threads == y.threads && x.processes == y.processes && x.hot_lines == y.hot_lines;
+    return x.info == y.info && x.threads == y.threads && x.processes == y.processes && x.outside == y.outside &&
+           x.hot_lines == y.hot_lines;
 }
 
 }  // namespace headrace

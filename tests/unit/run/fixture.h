@@ -103,6 +103,7 @@ inline Run sample_run() {
     worker.full = true;
     run.threads = {main, worker};
     run.processes = {{12, 11, 1'050'000'000, 9'000'000'000, "python train.py", 44}, {13, 12, 1'060'000'000, {}, "", 0}};
+    run.outside = {{1'000'000'000, 0, 0, 0, 0, 0, 0, 0}, {1'100'000'000, 90'000'000, 1, 2, 3, 4, 5, 6}};
     run.hot_lines = {{9, "data.py", 33, "__getitem__", 21}};
     return run;
 }

@@ -121,6 +121,19 @@ Run any_run() {
     for (int i = *rc::gen::inRange(0, 3); i > 0; --i)
         run.processes.push_back(
             {*arbitrary<std::uint32_t>(), 1, *any_time(), maybe(any_time()), *any_text(), *any_time()});
+    OutsidePoint point;
+    for (int i = *rc::gen::inRange(0, 5); i > 0; --i) {
+        const auto grow = [](std::int64_t& counter) { counter += *rc::gen::inRange<std::int64_t>(0, 1LL << 40); };
+        grow(point.when);
+        grow(point.cpu_ns);
+        grow(point.read_bytes);
+        grow(point.written_bytes);
+        grow(point.requested_read_bytes);
+        grow(point.requested_written_bytes);
+        point.resident_bytes = *any_time();
+        point.processes = *arbitrary<std::uint32_t>();
+        run.outside.push_back(point);
+    }
     for (int i = *rc::gen::inRange(0, 3); i > 0; --i)
         run.hot_lines.push_back({*arbitrary<std::uint8_t>(), *any_text(), 3, *any_text(), *any_counter()});
     return run;
@@ -280,6 +293,12 @@ TEST_F(Store, CallsEveryImpossibleContentDamaged) {
         "UPDATE thread SET rank = -1",
         "UPDATE process SET start_ns = -5",
         "UPDATE hot_line SET count = -1",
+        "UPDATE outside SET cpu_ns = 0 WHERE id = 1; UPDATE outside SET cpu_ns = -1 WHERE id = 2",
+        "UPDATE outside SET read_bytes = 9 WHERE id = 1",  // more than later
+        "UPDATE outside SET when_ns = 1 WHERE id = 2",
+        "UPDATE outside SET resident_bytes = 'x'",
+        "UPDATE outside SET processes = 4294967296",
+        "ALTER TABLE outside DROP COLUMN written_bytes",
         "DROP VIEW interval; DROP TABLE span; CREATE VIEW span AS WITH RECURSIVE r(x) AS (SELECT 1 UNION ALL SELECT x "
         "FROM r) SELECT x AS id, x AS thread_id FROM r",
     };
@@ -289,6 +308,16 @@ TEST_F(Store, CallsEveryImpossibleContentDamaged) {
         EXPECT_NE(error.message.find("run.db is damaged: "), std::string::npos) << error.message;
         EXPECT_EQ(error.message.find('\n'), std::string::npos) << error.message;
     }
+}
+
+TEST_F(Store, TakesARunWithoutPointsFromOutsideForOneThatHasNone) {
+    Whole older = sample_run();
+    ASSERT_TRUE(write(folder, older));
+    change("DROP TABLE outside");
+    older.outside.clear();
+    EXPECT_EQ(read(folder).value(), older);
+    change("CREATE VIEW outside AS SELECT 1 AS when_ns");  // nothing of a view's is computed
+    EXPECT_EQ(read(folder).value(), older);
 }
 
 TEST_F(Store, IgnoresWhatALaterMinorVersionAdds) {

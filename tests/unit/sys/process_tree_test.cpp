@@ -166,6 +166,106 @@ TEST(ProcessTree, KeepsTheCpuTimeOfAProcessThatHasEnded) {
     EXPECT_TRUE(find(records, child.pid)->end);
 }
 
+void burn(std::int64_t nanoseconds) {
+    timespec used{};
+    do (void)::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    while (static_cast<std::int64_t>(used.tv_sec) * 1'000'000'000 + used.tv_nsec < nanoseconds);
+}
+
+constexpr std::int64_t burnt = 100'000'000;
+constexpr std::int64_t tick = 10'000'000;
+
+// The child of `root` in these tests waits for its own children, so what they used is in its account as well as in what
+// was seen of them: it counts once.
+TEST(ProcessTree, CountsWhatEndedProcessesUsedOnce) {
+    Forked root([] {
+        for (int i = 0; i < 3; ++i) {
+            const pid_t child = ::fork();
+            if (child == 0) {
+                burn(burnt);
+                ::_exit(0);
+            }
+            (void)::waitpid(child, nullptr, 0);
+        }
+        (void)::pause();
+    });
+    ProcessTree tree(static_cast<std::uint32_t>(root.pid));
+    std::int64_t before = 0;
+    EXPECT_TRUE(look_until(tree, [&](const std::vector<ProcessRecord>& records) {
+        EXPECT_GE(tree.usage().cpu_ns, before) << "never goes back";
+        before = tree.usage().cpu_ns;
+        return before >= 3 * burnt - 2 * tick && tree.usage().processes == 1 &&
+               std::count_if(records.begin(), records.end(), [](const auto& each) { return each.end.has_value(); }) > 0;
+    }));
+    for (int i = 0; i < 5; ++i) tree.look();
+    EXPECT_GE(tree.usage().cpu_ns, 3 * burnt - 2 * tick);
+    EXPECT_LT(tree.usage().cpu_ns, 3 * burnt + burnt / 2);
+    EXPECT_EQ(tree.usage().processes, 1U);
+    const std::int64_t whole = tree.usage().cpu_ns;
+    root.kill();
+    tree.look();
+    root.end();
+    tree.look();
+    EXPECT_GE(tree.usage().cpu_ns, whole);
+    EXPECT_LT(tree.usage().cpu_ns, 3 * burnt + burnt / 2) << "nor twice when their parent has ended";
+    EXPECT_EQ(tree.usage().processes, 0U);
+}
+
+TEST(ProcessTree, CountsProcessesTooShortToBeSeen) {
+    Forked root([] {
+        (void)::usleep(50'000);  // the first look is over by then
+        const pid_t child = ::fork();
+        if (child == 0) {
+            burn(burnt);
+            ::_exit(0);
+        }
+        (void)::waitpid(child, nullptr, 0);
+        (void)::pause();
+    });
+    ProcessTree tree(static_cast<std::uint32_t>(root.pid));
+    tree.look();
+    (void)::usleep(600'000);
+    tree.look();
+    EXPECT_EQ(tree.processes().size(), 1U);
+    EXPECT_GE(tree.usage().cpu_ns, burnt - 2 * tick);
+}
+
+TEST(ProcessTree, CountsTheBytesOfEveryProcess) {
+    char name[] = "/tmp/headrace-tree-XXXXXX";
+    const int file = ::mkstemp(name);
+    ASSERT_GE(file, 0);
+    Forked root([file] {
+        const pid_t child = ::fork();
+        if (child == 0) {
+            const std::string block(4 * mebibyte, 'x');
+            (void)!::write(file, block.data(), block.size());
+            ::_exit(0);
+        }
+        (void)::waitpid(child, nullptr, 0);
+        (void)::pause();
+    });
+    ProcessTree tree(static_cast<std::uint32_t>(root.pid));
+    EXPECT_TRUE(look_until(tree, [&](const auto&) { return tree.usage().requested_written_bytes >= 4 * mebibyte; }));
+    for (int i = 0; i < 3; ++i) tree.look();
+    EXPECT_LT(tree.usage().requested_written_bytes, 5 * mebibyte);
+    (void)::close(file);
+    (void)::unlink(name);
+}
+
+TEST(ProcessIo, NeedsEveryCounter) {
+    const std::string text =
+        "rchar: 11\nwchar: 12\nsyscr: 1\nsyscw: 2\nread_bytes: 13\nwrite_bytes: 14\ncancelled_write_bytes: 15\n";
+    const auto io = parse_process_io(text);
+    ASSERT_TRUE(io);
+    EXPECT_EQ(io->requested_read, 11U);
+    EXPECT_EQ(io->requested_written, 12U);
+    EXPECT_EQ(io->storage_read, 13U);
+    EXPECT_EQ(io->storage_written, 14U);
+    for (const std::string_view broken : {"", "rchar: 1", "wchar: 1\nread_bytes: 1\nwrite_bytes: 1", "rchar: x"}) {
+        EXPECT_FALSE(parse_process_io(broken)) << broken;
+    }
+}
+
 TEST(ProcessTree, CountsSharedMemoryOnce) {
     constexpr std::int64_t size = 64 * mebibyte;
     ProcessTree before(own_pid());
@@ -196,6 +296,8 @@ TEST(ProcessStat, IsReadBehindAnyName) {
         EXPECT_EQ(stat->state, 'S');
         EXPECT_EQ(stat->parent, 12U);
         EXPECT_EQ(stat->cpu_ticks, 57U);
+        EXPECT_EQ(stat->waited_ticks, 17U);
+        EXPECT_EQ(stat->resident_pages, 2U);
         EXPECT_EQ(stat->start_ticks, 98765U);
     }
     for (const std::string_view text : {"", "42", "42 (sh)", "42 (sh) ", "42 (sh) S", "42 (sh) S 1 2 3", ") S 1"}) {

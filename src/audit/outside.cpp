@@ -1,0 +1,143 @@
+#include "audit/outside.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "stats/change_points.h"
+
+namespace headrace::audit {
+namespace {
+
+constexpr double mebibyte = 1024.0 * 1024.0;
+constexpr double idle_cores = 0.05;
+constexpr double computing_cores = 0.25;  // a core that is shared with other programs gives no more
+constexpr double waiting_cores = 1.5;  // up to here a program with heavy I/O mostly waits for it or copies for it
+constexpr double heavy_io = 10 * mebibyte;
+constexpr double some_io = mebibyte;
+constexpr double dominant = 0.75;
+constexpr std::size_t most_processes = 10;
+
+// What does not matter: a phase is not ended by it, however quiet it is.
+constexpr double core_noise = 0.05;
+constexpr double core_noise_of_machine = 0.01;  // of its cores
+constexpr double io_noise = 0.25;               // of a factor of 10
+
+double seconds(Nanoseconds t) { return static_cast<double>(t) * 1e-9; }
+
+// What happened between two points.
+struct Stretch {
+    double begin = 0;  // seconds since the first point
+    double end = 0;
+    double cpu = 0;  // seconds
+    double read = 0;
+    double written = 0;
+
+    double length() const { return end - begin; }
+    double cores() const { return cpu / length(); }
+};
+
+Stretch between(const OutsidePoint& first, const OutsidePoint& last, Nanoseconds origin) {
+    return {seconds(first.when - origin), seconds(last.when - origin), seconds(last.cpu_ns - first.cpu_ns),
+            static_cast<double>(last.read_bytes - first.read_bytes),
+            static_cast<double>(last.written_bytes - first.written_bytes)};
+}
+
+// Bytes a second over orders of magnitude: 0, 1, 2 for none, 9 and 99 MiB/s.
+double level(double bytes, double length) { return std::log10(1 + bytes / length / mebibyte); }
+
+Activity activity_of(double cores, double read, double written) {
+    const double io = read + written;
+    if (cores < idle_cores && io < some_io) return Activity::idle;
+    if (io >= heavy_io) {
+        if (cores >= waiting_cores) return Activity::mixed;
+        return read >= dominant * io      ? Activity::reading
+               : written >= dominant * io ? Activity::writing
+                                          : Activity::mixed;
+    }
+    return cores >= computing_cores ? Activity::computing : Activity::mixed;
+}
+
+OutsidePhase phase_of(const Stretch& whole, double offset) {
+    OutsidePhase phase;
+    phase.begin_seconds = whole.begin + offset;
+    phase.end_seconds = whole.end + offset;
+    phase.cpu_cores = whole.cores();
+    phase.read_bytes_per_second = whole.read / whole.length();
+    phase.written_bytes_per_second = whole.written / whole.length();
+    phase.what = activity_of(phase.cpu_cores, phase.read_bytes_per_second, phase.written_bytes_per_second);
+    return phase;
+}
+
+std::vector<OutsidePhase> phases_of(const std::vector<Stretch>& stretches, double cores_usable, double offset) {
+    std::array<stats::Channel, 3> channels;
+    channels[0].least_noise = core_noise + core_noise_of_machine * cores_usable;
+    channels[1].least_noise = channels[2].least_noise = io_noise;
+    std::vector<double> weights;
+    for (const Stretch& stretch : stretches) {
+        channels[0].values.push_back(stretch.cores());
+        channels[1].values.push_back(level(stretch.read, stretch.length()));
+        channels[2].values.push_back(level(stretch.written, stretch.length()));
+        weights.push_back(stretch.length());
+    }
+    const std::vector<std::size_t> begins = stats::change_points(channels, weights);
+    std::vector<OutsidePhase> phases;
+    for (std::size_t i = 0; i < begins.size(); ++i) {
+        const std::size_t end = i + 1 < begins.size() ? begins[i + 1] : stretches.size();
+        Stretch whole{stretches[begins[i]].begin, stretches[end - 1].end};
+        for (std::size_t j = begins[i]; j < end; ++j) {
+            whole.cpu += stretches[j].cpu;
+            whole.read += stretches[j].read;
+            whole.written += stretches[j].written;
+        }
+        phases.push_back(phase_of(whole, offset));
+    }
+    return phases;
+}
+
+std::vector<OutsideProcess> top_processes(const Run& run, Nanoseconds end) {
+    std::vector<OutsideProcess> processes;
+    for (const ProcessRecord& record : run.processes) {
+        if (record.cpu_ns <= 0) continue;
+        const Nanoseconds begin = std::max(record.start, run.info.started_ns);
+        processes.push_back({record.command, record.pid,
+                             seconds(std::max<Nanoseconds>(0, record.end.value_or(end) - begin)),
+                             seconds(record.cpu_ns)});
+    }
+    std::stable_sort(processes.begin(), processes.end(),
+                     [](const OutsideProcess& x, const OutsideProcess& y) { return x.cpu_seconds > y.cpu_seconds; });
+    processes.resize(std::min(processes.size(), most_processes));
+    return processes;
+}
+
+}  // namespace
+
+std::optional<Outside> outside_view(const Run& run) {
+    if (run.outside.size() < 2) return std::nullopt;
+    const OutsidePoint& first = run.outside.front();
+    const OutsidePoint& last = run.outside.back();
+    if (last.when <= first.when) return std::nullopt;
+    std::vector<Stretch> stretches;
+    double idle = 0;
+    const OutsidePoint* before = &first;
+    for (const OutsidePoint& point : run.outside) {
+        if (point.when <= before->when) continue;  // no time: what was used in it belongs to what follows
+        const Stretch stretch = between(*before, point, first.when);
+        idle += stretch.cores() < idle_cores ? stretch.length() : 0;
+        stretches.push_back(stretch);
+        before = &point;
+    }
+    const Stretch whole = between(first, last, first.when);
+    Outside outside;
+    outside.cpu_seconds = whole.cpu;
+    outside.cores_mean = whole.cores();
+    outside.idle_share = std::clamp(idle / whole.length(), 0.0, 1.0);
+    outside.read_bytes = last.read_bytes - first.read_bytes;
+    outside.written_bytes = last.written_bytes - first.written_bytes;
+    outside.processes = top_processes(run, last.when);
+    outside.phases = phases_of(stretches, run.info.machine.cores_usable,
+                               seconds(std::max<Nanoseconds>(0, first.when - run.info.started_ns)));
+    return outside;
+}
+
+}  // namespace headrace::audit
