@@ -13,6 +13,7 @@ from overhead.peers import Environment
 
 PROGRAMS = Path(__file__).with_name("programs")
 PLAIN = "plain"
+CONTROL = "plain again"
 HEADRACE = "headrace"
 
 
@@ -88,10 +89,11 @@ def py_spy(environment: Environment, folder: Path, arguments: Sequence[str]) -> 
 
 CASES = (
     Case(PLAIN, "python step_2ms.py", plain),
+    Case(CONTROL, "the same once more: how far from 0 a cost of nothing comes out", plain),
     Case(HEADRACE, "headrace audit --quiet, program unedited", headrace),
     Case("traceml", "trace_step in the program; traceml run --mode summary: no terminal or browser view", traceml),
     Case("gpuprof", "profile() in the program, its defaults; without a GPU it samples a made-up one", gpuprof),
     Case("pyinstrument", "python -m pyinstrument, program unedited, a look every 1 ms", pyinstrument),
     Case("py-spy", "py-spy record, program unedited, 100 looks a second from outside, not native", py_spy),
 )
-PEERS = tuple(case.name for case in CASES if case.name not in (PLAIN, HEADRACE))
+PEERS = tuple(case.name for case in CASES if case.name not in (PLAIN, CONTROL, HEADRACE))

@@ -23,7 +23,7 @@ from common import (
     percent,
     print_table,
 )
-from overhead.cases import CASES, HEADRACE, PEERS, PLAIN, Case, program
+from overhead.cases import CASES, CONTROL, HEADRACE, PEERS, PLAIN, Case, program
 from overhead.peers import Environment, version
 from overhead.turns import Failed, Ran, Round, play
 
@@ -133,7 +133,7 @@ def measure(names: Sequence[str], rounds: int, epochs: int) -> Result:
     """Measures the named cases against the plain program; stops at the first answer that differs."""
     environment = Environment()
     result = Result(calibrate(environment), epochs)
-    cases = [case for case in CASES if case.name == PLAIN or case.name in names]
+    cases = [case for case in CASES if case.name in (PLAIN, CONTROL, *names)]
     rehearse(cases, environment, result)
     progress = Progress("program A, rounds", rounds)
     while len(result.rounds) < rounds and not result.different:

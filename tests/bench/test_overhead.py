@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from common import Verdict
-from overhead import demo, steps
-from overhead.cases import CASES, HEADRACE, PEERS, PLAIN, Case
+from overhead import demo, peers, steps
+from overhead.cases import CASES, CONTROL, HEADRACE, PEERS, PLAIN, Case
 from overhead.peers import LIST, Environment, pinned
 from overhead.turns import Failed, Ran, Round, order, play
 from training import STEPS_PER_EPOCH, STEPS_PER_TURN, Training, spool_bytes
@@ -103,7 +104,7 @@ def test_in_a_cycle_everybody_goes_once_and_over_the_cycles_everywhere() -> None
 
 def test_every_peer_is_pinned_and_none_brings_a_torch() -> None:
     text = LIST.read_text(encoding="utf-8")
-    assert [case.name for case in CASES] == [PLAIN, HEADRACE, *PEERS]
+    assert [case.name for case in CASES] == [PLAIN, CONTROL, HEADRACE, *PEERS]
     for peer in PEERS:
         assert pinned(peer, text)
         assert all("==" in package and not package.startswith(("torch", "numpy")) for package in pinned(peer, text))
@@ -112,6 +113,31 @@ def test_every_peer_is_pinned_and_none_brings_a_torch() -> None:
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> Environment:
     return Environment(tmp_path_factory.mktemp("peers") / "venv")
+
+
+def test_the_peers_see_the_packages_of_the_checkout(environment: Environment) -> None:
+    code = "import importlib.util, sys; print(sys.prefix, bool(importlib.util.find_spec('torch')))"
+    done = subprocess.run([environment.python, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(environment.folder), "True"]
+
+
+def test_a_peer_that_cannot_be_installed_has_a_reason(
+    tmp_path: Path, environment: Environment, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(peers, "LIST", tmp_path / "peers.txt")
+    (tmp_path / "peers.txt").write_text("slow headrace-no-such-peer==1.0\nnothing\n")
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    reason = environment.install("slow")
+    assert reason is not None
+    assert reason.startswith("could not be installed: ERROR: No matching distribution found for headrace-no-such-peer")
+
+
+def test_a_case_that_cannot_be_had_is_left_out_only_if_it_is_a_peer() -> None:
+    found = steps.Result(64, 5)
+    steps.leave_out(found, "py-spy", "may not look")
+    assert found.left_out == {"py-spy": "may not look"}
+    with pytest.raises(SystemExit, match="headrace ended early"):
+        steps.leave_out(found, HEADRACE, "ended early")
 
 
 PLAYER = """
