@@ -329,6 +329,12 @@ bool any_span(const Trainer& trainer, Wanted wanted) {
 std::vector<std::string> make_limits(const Run& run, const Trainer& trainer, bool stopped, std::size_t ranks,
                                      bool one_group) {
     std::vector<std::string> limits = run.info.limits;
+    const bool explained = std::any_of(limits.begin(), limits.end(), [](const std::string& limit) {
+        return limit.starts_with("Nothing was recorded");
+    });
+    if (run.threads.empty() && explained) {
+        return limits;
+    }
     if (run.threads.empty()) {
         limits.push_back(
             "No Python of the program was seen: it is no Python program, or was started with -S, -I or -E, with an "

@@ -11,14 +11,28 @@ double overlap(Nanoseconds begin, Nanoseconds end, Nanoseconds from, Nanoseconds
 
 double& at(std::array<double, stage_count>& stages, Stage stage) { return stages[static_cast<std::size_t>(stage)]; }
 
+// How much of a fetch's run-queue time fell into the part of it that was waited for. Workers compete with each other
+// all the time, and with the training thread only while that one does not wait: of `threads` that want to run, `cores`
+// do.
+double queue_while_waiting(const Fetch& fetch, double whole, double wall, double workers, double cores) {
+    constexpr double least = 0.05;  // other programs, and the kernel's own threads
+    const auto short_of_cores = [&](double threads) { return std::max(least, 1 - cores / threads); };
+    const double waiting = wall * short_of_cores(workers);
+    const double other = (whole - wall) * short_of_cores(workers + 1);
+    return std::min(std::min(fetch.run_queue, whole) * waiting / (waiting + other), wall);
+}
+
 // Splits `wall` nanoseconds of a wait for the fetch proper by what the fetch as a whole did.
-void divide_fetch(const Fetch& fetch, double wall, double system, std::array<double, stage_count>& stages) {
+void divide_fetch(const Fetch& fetch, double wall, double system, double workers, double cores,
+                  std::array<double, stage_count>& stages) {
     const auto whole = static_cast<double>(fetch.collate_begin - fetch.begin);
+    wall = std::min(wall, whole);
     if (whole <= 0 || wall <= 0) {
         return;
     }
-    const double queue = std::min(fetch.run_queue, whole) / whole;
-    const double cpu = std::min(fetch.cpu / whole, 1 - queue);
+    const double queue = queue_while_waiting(fetch, whole, wall, workers, cores) / wall;
+    const double running = whole - std::min(fetch.run_queue, whole);
+    const double cpu = running > 0 ? std::min(fetch.cpu / running, 1.0) * (1 - queue) : 0;
     at(stages, Stage::workers) += wall * queue;
     at(stages, Stage::read) += wall * cpu * system;
     at(stages, Stage::decode) += wall * cpu * (1 - system);
@@ -149,7 +163,7 @@ std::vector<Fetch> fetches_of(const ThreadRecord& thread) {
     return fetches;
 }
 
-Batches::Batches(const Run& run) {
+Batches::Batches(const Run& run) : cores_(std::max(1.0, run.info.machine.cores_usable)) {
     for (const ThreadRecord& thread : run.threads) {
         const std::vector<Fetch> fetches = fetches_of(thread);
         std::size_t done = 0;
@@ -208,7 +222,9 @@ void divide_wait(const Trainer& trainer, const Batches& batches, const Segment& 
         at(stages, Stage::transport) += whole;
         return;
     }
-    divide_fetch(*fetch, overlap(segment.begin, segment.end, fetch->begin, fetch->collate_begin), system, stages);
+    const double workers = pass == nullptr || pass->workers.empty() ? 1 : static_cast<double>(pass->workers.size());
+    divide_fetch(*fetch, overlap(segment.begin, segment.end, fetch->begin, fetch->collate_begin), system, workers,
+                 batches.cores(), stages);
     divide_collate(*fetch, overlap(segment.begin, segment.end, fetch->collate_begin, fetch->collate_end), stages);
     at(stages, Stage::transport) += overlap(segment.begin, segment.end, fetch->collate_end, segment.end);
 }

@@ -39,7 +39,10 @@ public:
     // The fetch that made batch `number` (index + 1) of a pass; null when it was not recorded.
     const Fetch* find(const Pass& pass, std::uint64_t number) const;
 
+    double cores() const { return cores_; }  // usable on the machine of the run
+
 private:
+    double cores_;
     std::map<std::tuple<std::uint32_t, unsigned, std::uint64_t>, Fetch> by_batch_;  // worker, generation, number
 };
 

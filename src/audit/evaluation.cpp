@@ -1,6 +1,7 @@
 #include "audit/evaluation.h"
 
 #include <algorithm>
+#include <set>
 
 namespace headrace::audit {
 namespace {
@@ -56,7 +57,11 @@ std::vector<const Span*> forwards_alone(Cursor begin, Cursor end) {
 
 // Where the evaluation whose first forward is given begins: at the nearest eval() before it, otherwise at the first
 // sign of its loader, otherwise at the forward itself.
-Nanoseconds evaluation_begin(Cursor begin, Cursor end, const Span& forward, Nanoseconds earliest) {
+struct Begin {
+    Nanoseconds at;
+    bool marked;  // by eval()
+};
+Begin evaluation_begin(Cursor begin, Cursor end, const Span& forward, Nanoseconds earliest) {
     Nanoseconds mode = -1;
     Nanoseconds loader = forward.start;
     for (Cursor at = begin; at != end && (*at)->start <= forward.start; ++at) {
@@ -69,14 +74,15 @@ Nanoseconds evaluation_begin(Cursor begin, Cursor end, const Span& forward, Nano
             loader = (*at)->start;
         }
     }
-    return mode >= 0 ? mode : loader;
+    return mode >= 0 ? Begin{mode, true} : Begin{loader, false};
 }
 
-// Where it ends: at train() after its begin, otherwise with the gap; in the last gap with its own last sign.
-Nanoseconds evaluation_end(Cursor begin, Cursor end, const Gap& gap, Nanoseconds from) {
-    Nanoseconds last_sign = from;
+// Where it ends: at train() after its begin, otherwise with the gap; with its own last sign in the last gap, and where
+// no eval() began it: what follows may be anything.
+Nanoseconds evaluation_end(Cursor begin, Cursor end, const Gap& gap, const Begin& from) {
+    Nanoseconds last_sign = from.at;
     for (Cursor at = begin; at != end; ++at) {
-        if ((*at)->start < from) {
+        if ((*at)->start < from.at) {
             continue;
         }
         if (kind(**at) == Kind::train_mode && (*at)->b == 1) {
@@ -86,7 +92,53 @@ Nanoseconds evaluation_end(Cursor begin, Cursor end, const Gap& gap, Nanoseconds
             last_sign = std::max(last_sign, std::min(end_of(**at), gap.range.end));
         }
     }
-    return gap.last ? last_sign : gap.range.end;
+    return gap.last || !from.marked ? last_sign : gap.range.end;
+}
+
+// An evaluation that stands between a batch and its step, at the top of the loop's body: from eval() to train(), with
+// forwards in it and neither a backward nor a request for a training batch.
+std::vector<Range> marked_evaluations(const Trainer& trainer) {
+    std::set<const Span*> requests;
+    for (const Pass& pass : trainer.passes) {
+        if (pass.training) {
+            requests.insert(pass.waits.begin(), pass.waits.end());
+        }
+    }
+    std::vector<Range> found;
+    constexpr Nanoseconds none = -1;
+    Nanoseconds begin = none;
+    bool forward = false;
+    for (const Span* span : trainer.spans) {
+        const bool mode = kind(*span) == Kind::train_mode;
+        if (mode && span->b == 0) {
+            begin = begin == none ? span->start : begin;
+        } else if (kind(*span) == Kind::forward) {
+            forward = begin != none;
+        } else if (mode || kind(*span) == Kind::backward || kind(*span) == Kind::optimizer ||
+                   requests.count(span) != 0) {
+            if (mode && forward) {
+                found.push_back({begin, span->start});
+            }
+            begin = none;
+            forward = false;
+        }
+    }
+    return found;
+}
+
+// Those that overlap none that is known already.
+void add_marked(Trainer& trainer) {
+    std::vector<Range>& known = trainer.evaluations;
+    const std::size_t before = known.size();
+    for (const Range& range : marked_evaluations(trainer)) {
+        const auto end = known.begin() + static_cast<std::ptrdiff_t>(before);
+        const auto next =
+            std::lower_bound(known.begin(), end, range.begin, [](const Range& r, Nanoseconds t) { return r.end <= t; });
+        if (next == end || range.end <= next->begin) {
+            known.push_back(range);
+        }
+    }
+    std::sort(known.begin(), known.end(), [](const Range& x, const Range& y) { return x.begin < y.begin; });
 }
 
 }  // namespace
@@ -101,12 +153,13 @@ void find_evaluations(Trainer& trainer) {
             if (forward->start < done) {
                 continue;
             }
-            const Nanoseconds from = evaluation_begin(begin, end, *forward, done);
+            const Begin from = evaluation_begin(begin, end, *forward, done);
             const Nanoseconds until = std::max(evaluation_end(begin, end, gap, from), end_of(*forward));
-            trainer.evaluations.push_back({from, std::min(until, gap.range.end)});
+            trainer.evaluations.push_back({from.at, std::min(until, gap.range.end)});
             done = until;
         }
     }
+    add_marked(trainer);
 }
 
 }  // namespace headrace::audit

@@ -12,7 +12,7 @@ namespace {
 constexpr double mebibyte = 1024.0 * 1024.0;
 constexpr double idle_cores = 0.05;
 constexpr double computing_cores = 0.25;  // a core that is shared with other programs gives no more
-constexpr double waiting_cores = 1.5;  // up to here a program with heavy I/O mostly waits for it or copies for it
+constexpr double waiting_cores = 1.5;     // up to here a program with heavy I/O mostly waits for it or copies for it
 constexpr double heavy_io = 10 * mebibyte;
 constexpr double some_io = mebibyte;
 constexpr double dominant = 0.75;

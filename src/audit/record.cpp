@@ -171,6 +171,24 @@ Result<void> store(const run::Folder& folder, const Run& run, const Audit& audit
 
 bool is_full(const Error& error) { return error.code == ErrorCode::no_space; }
 
+// What failed is our own folder, not the command: no caller must take it for a command that was not found.
+Error about_our_folder(Error error) {
+    if (error.code == ErrorCode::not_found || error.code == ErrorCode::not_executable) {
+        error.code = ErrorCode::io_error;
+    }
+    return error;
+}
+
+// Where no thread could reserve its first chunk: an unseen Python would be blamed otherwise.
+void note_full_disk(Run& run, const run::Folder& folder) {
+    constexpr std::uintmax_t one_spool = 64 * 1024;
+    std::error_code error;
+    const fs::space_info space = fs::space(folder.path, error);
+    if (run.threads.empty() && !error && space.available < one_spool) {
+        run.info.limits.push_back("Nothing was recorded: the file system of the run's folder was full.");
+    }
+}
+
 // The program runs although nothing can be kept of it.
 Result<Recorded> run_unrecorded(const RecordOptions& options, RunInfo info, const Error& why) {
     Result<sys::Child> child = sys::Child::start(options.command, {});
@@ -222,13 +240,14 @@ Result<Recorded> record(const RecordOptions& options) {
     Result<run::Folder> folder = run::create(options.home, info.started);
     if (!folder) {
         return is_full(folder.error()) ? run_unrecorded(options, info, folder.error())
-                                       : Result<Recorded>(tl::unexpected<Error>(folder.error()));
+                                       : Result<Recorded>(tl::unexpected<Error>(about_our_folder(folder.error())));
     }
     info.id = folder->path.filename().string();
     const auto give_up = [&](const Error& why) -> Result<Recorded> {
         std::error_code error;
         fs::remove_all(folder->path, error);
-        return is_full(why) ? run_unrecorded(options, info, why) : Result<Recorded>(tl::unexpected<Error>(why));
+        return is_full(why) ? run_unrecorded(options, info, why)
+                            : Result<Recorded>(tl::unexpected<Error>(about_our_folder(why)));
     };
     if (Result<void> made = make_spool(*folder, options); !made) {
         return give_up(made.error());
@@ -257,6 +276,7 @@ Result<Recorded> record(const RecordOptions& options) {
     }
     watch.finish(run);
     take_spool(run, *folder);
+    note_full_disk(run, *folder);
     Recorded recorded{*folder, analyze(run), std::nullopt};
     if (Result<void> stored = store(*folder, run, recorded.audit); !stored) {
         recorded.not_stored = stored.error();

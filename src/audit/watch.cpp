@@ -76,17 +76,18 @@ spool::Kind context_of(const spool::Header& header) {
 
 bool is_library(const std::string& file) {
     return file.empty() || file.front() == '<' || file.find("/site-packages/") != std::string::npos ||
-           file.find("/dist-packages/") != std::string::npos || file.find("/lib/python3") != std::string::npos;
+           file.find("/dist-packages/") != std::string::npos || file.find("/lib/python3") != std::string::npos ||
+           file.find("/torchinductor_") != std::string::npos;
 }
 
-// The innermost frame of the user's own code; where there is none, the innermost of all.
+// The innermost frame of the user's own code; null where there is none.
 const sys::PythonFrame* users_frame(const std::vector<sys::PythonFrame>& stack) {
     for (const sys::PythonFrame& frame : stack) {
         if (!is_library(frame.file)) {
             return &frame;
         }
     }
-    return stack.empty() ? nullptr : &stack.front();
+    return nullptr;
 }
 
 }  // namespace

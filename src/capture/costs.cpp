@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/time.h>
 #include <unistd.h>
 
@@ -13,27 +14,32 @@ namespace {
 // Descriptors are moved up here, so that the numbers that the program's own files get stay the same.
 constexpr int high_descriptor = 800;
 
-int open_high(const char* path) {
+void open_high(const char* path, ProcFile* file) {
+    file->descriptor = -1;
     const int low = open(path, O_RDONLY | O_CLOEXEC);
     if (low < 0) {
-        return -1;
+        return;
     }
-    const int high = fcntl(low, F_DUPFD_CLOEXEC, high_descriptor);
+    struct stat status {};
+    if (fstat(low, &status) == 0) {
+        file->descriptor = fcntl(low, F_DUPFD_CLOEXEC, high_descriptor);
+        file->device = status.st_dev;
+        file->inode = status.st_ino;
+    }
     close(low);
-    return high;
 }
 
 // Reads the whole small file into text. 0: it is not there.
-std::size_t read_small(int* descriptor, const char* path, char* text, std::size_t capacity) {
-    if (*descriptor == 0) {
-        *descriptor = open_high(path);
+std::size_t read_small(ProcFile* file, const char* path, char* text, std::size_t capacity) {
+    if (file->descriptor == 0) {
+        open_high(path, file);
     }
-    if (*descriptor < 0) {
+    if (file->descriptor < 0) {
         return 0;
     }
-    const ssize_t length = pread(*descriptor, text, capacity - 1, 0);
+    const ssize_t length = pread(file->descriptor, text, capacity - 1, 0);
     if (length <= 0) {
-        *descriptor = -1;  // the program closed it: go without
+        file->descriptor = -1;  // the program closed it: go without
         return 0;
     }
     text[length] = 0;
@@ -46,6 +52,15 @@ std::uint64_t number_after(const char* text, const char* key) {
 }
 
 }  // namespace
+
+void close_ours(ProcFile* file) noexcept {
+    struct stat status {};
+    if (file->descriptor > 0 && fstat(file->descriptor, &status) == 0 && status.st_dev == file->device &&
+        status.st_ino == file->inode) {
+        close(file->descriptor);
+    }
+    file->descriptor = 0;
+}
 
 std::uint64_t run_queue_ns(Thread* t) noexcept {
     char text[128];

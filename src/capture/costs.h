@@ -16,6 +16,9 @@ struct Bytes {
 };
 Bytes bytes_read(Thread* thread) noexcept;
 
+// Closes it, unless the program has closed it and its number belongs to another file by now.
+void close_ours(ProcFile* file) noexcept;
+
 struct CpuTotals {
     std::uint64_t user;
     std::uint64_t system;

@@ -26,7 +26,7 @@ SampleClock begin_sample() {
     if (t == nullptr || !inside(t, spool::Kind::fetch)) {
         return {nullptr, 0, 0};
     }
-    return {t, now(), t->batch.last_cpu};
+    return {t, t->batch.light ? 0 : now(), t->batch.last_cpu};
 }
 
 void end_sample(const SampleClock& clock, std::uint64_t samples) {
@@ -35,6 +35,10 @@ void end_sample(const SampleClock& clock, std::uint64_t samples) {
         return;
     }
     Batch& b = t->batch;
+    if (b.light) {
+        b.samples += samples;
+        return;
+    }
     const std::uint64_t wall = now() - clock.wall;
     b.last_cpu = thread_cpu();
     const std::uint64_t cpu = b.last_cpu - clock.cpu;
@@ -62,6 +66,8 @@ PyObject* dataset_subscript(PyObject* self, PyObject* index) {
     }
     return sample;
 }
+
+Py_ssize_t dataset_length(PyObject* self) { return PyObject_Size(as_proxy(self)->target); }
 
 // What __getitems__ of a TimedDataset is: the dataset's own, timed as one group of samples.
 PyObject* fetch_many(PyObject* function, PyObject* indices) {
@@ -143,6 +149,7 @@ void* slot(Function* function) {
 }
 
 PyType_Slot dataset_slots[] = {{Py_mp_subscript, slot(dataset_subscript)},
+                               {Py_mp_length, slot(dataset_length)},
                                {Py_tp_getattro, slot(dataset_getattr)},
                                {Py_tp_traverse, slot(proxy_traverse)},
                                {Py_tp_clear, slot(proxy_clear)},

@@ -46,7 +46,12 @@ bool measures_itself(Thread* t) {
     return t->random >> 60 == 0;
 }
 
-void add_self_time(Thread* t, std::uint64_t nanoseconds) { t->header->self_ns += 16 * nanoseconds; }
+// What takes longer was no work of ours: another program had the core.
+constexpr std::uint64_t longest_work = 50'000;
+
+void add_self_time(Thread* t, std::uint64_t nanoseconds) {
+    t->header->self_ns += 16 * (nanoseconds < longest_work ? nanoseconds : longest_work);
+}
 
 // An unsigned attribute, or `missing` when it is absent or no number. Clears the error.
 std::uint64_t number_attribute(PyObject* object, PyObject* name, std::uint64_t missing) {
@@ -102,9 +107,20 @@ std::uint64_t token_count(PyObject* batch) {
     return number & 0xffffffffU;
 }
 
+// Timing every sample of a set in memory would cost more than the sample. Where the samples of the last timed batch
+// took less than this, the batch is timed as a whole, and only one batch in 16 by its samples and bytes.
+constexpr std::uint64_t short_sample = 20'000;
+constexpr unsigned light_run = 16;
+
 void begin_fetch(Thread* t) {
     Batch& b = t->batch;
     b = Batch{};
+    b.light = t->last_sample != 0 && t->last_sample < short_sample && ++t->light_fetches < light_run;
+    if (b.light) {
+        b.run_queue_0 = run_queue_ns(t);
+        b.cpu_0 = thread_cpu();
+        return;
+    }
     if (!t->is_worker) {  // a worker's own reading between two fetches is a few bytes of its index queue
         const Bytes bytes = bytes_read(t);
         b.requested_0 = bytes.requested;
@@ -125,18 +141,38 @@ void begin_fetch(Thread* t) {
     b.cpu_0 = b.last_cpu;
 }
 
+// A light fetch: its samples are all that is not its collate. What such a batch reads is known from the timed ones.
+void end_light_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
+    const Batch& b = t->batch;
+    const std::uint64_t cpu = thread_cpu() - b.cpu_0;
+    const std::uint64_t queue = run_queue_ns(t) - b.run_queue_0;
+    const std::uint64_t wall = end - start;
+    append(t, Kind::fetch, start, wall, cpu, b.samples);
+    append(t, Kind::fetch_samples, start, wall - (b.collate_wall < wall ? b.collate_wall : wall),
+           cpu - (b.collate_cpu < cpu ? b.collate_cpu : cpu), queue);
+}
+
 void end_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
     Batch& b = t->batch;
+    if (b.light) {
+        end_light_fetch(t, start, end);
+        return;
+    }
     const std::uint64_t cpu = thread_cpu();
     if (!b.collated) {
         b.fetch_queue = run_queue_ns(t) - b.run_queue_0;
     }
+    t->last_sample = b.samples != 0 ? b.sample_wall / b.samples + 1 : 0;
+    const std::uint64_t stands_for = t->light_fetches + 1;  // batches, for what was not read of the others
+    t->light_fetches = 0;
     const Bytes bytes = bytes_read(t);
     t->last_requested = bytes.requested;
     t->last_storage = bytes.from_storage;
     append(t, Kind::fetch, start, end - start, cpu - b.cpu_0, b.samples);
     append(t, Kind::fetch_samples, start, b.sample_wall, b.sample_cpu, b.fetch_queue);
-    append(t, Kind::fetch_io, start, 0, bytes.requested - b.requested_0, bytes.from_storage - b.storage_0);
+    const std::uint64_t factor = t->is_worker ? 1 : stands_for;  // a worker's count goes on over the light batches
+    append(t, Kind::fetch_io, start, 0, (bytes.requested - b.requested_0) * factor,
+           (bytes.from_storage - b.storage_0) * factor);
     const CpuTotals totals = cpu_totals();
     append(t, Kind::cpu, end, 0, totals.user - b.user_0, totals.system - b.system_0);
     if (b.samples != 0) {
@@ -151,8 +187,8 @@ struct Collate {
 
 Collate begin_collate(Thread* t) {
     Batch& b = t->batch;
-    const Collate begin{thread_cpu(), run_queue_ns(t)};
-    if (!b.collated) {
+    const Collate begin{thread_cpu(), b.light ? 0 : run_queue_ns(t)};
+    if (!b.collated && !b.light) {
         b.fetch_queue = begin.run_queue - b.run_queue_0;
         b.collated = true;
     }
@@ -212,10 +248,14 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std:
         case Kind::fetch:
             end_fetch(t, start, end);
             return;
-        case Kind::collate:
-            append(t, Kind::collate, start, end - start, thread_cpu() - collate.cpu,
-                   run_queue_ns(t) - collate.run_queue);
+        case Kind::collate: {
+            Batch& b = t->batch;
+            const std::uint64_t cpu = thread_cpu() - collate.cpu;
+            b.collate_wall += end - start;
+            b.collate_cpu += cpu;
+            append(t, Kind::collate, start, end - start, cpu, b.light ? 0 : run_queue_ns(t) - collate.run_queue);
             return;
+        }
         case Kind::send: {
             const Py_ssize_t bytes = self != nullptr ? PyObject_Size(self) : 0;
             PyErr_Clear();

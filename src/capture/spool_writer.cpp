@@ -2,6 +2,8 @@
 //
 #include "capture/spool_writer.h"
 
+#include "capture/costs.h"
+
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
 #include <time.h>
@@ -72,6 +75,11 @@ std::uint64_t process_start_time() {
 
 // Reserves [offset, offset + length) on the disk, so that no later store can fail.
 bool reserve(int fd, std::uint64_t offset, std::uint64_t length) {
+    rlimit limit{};  // beyond it the kernel would send SIGXFSZ, which ends the program
+    if (getrlimit(RLIMIT_FSIZE, &limit) == 0 && limit.rlim_cur != RLIM_INFINITY && offset + length > limit.rlim_cur) {
+        errno = EFBIG;
+        return false;
+    }
     if (fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(length)) == 0) {
         return true;
     }
@@ -118,14 +126,8 @@ void fill_header(Thread* t, std::uint32_t tid) {
 }
 
 void close_descriptors(Thread* t) {
-    if (t->schedstat > 0) {
-        close(t->schedstat);
-    }
-    if (t->io > 0) {
-        close(t->io);
-    }
-    t->schedstat = 0;
-    t->io = 0;
+    close_ours(&t->schedstat);
+    close_ours(&t->io);
 }
 
 // A thread ended: its file goes to the next new thread, so that a program of many short threads makes few files.

@@ -27,6 +27,8 @@ struct Batch {
     std::uint64_t samples;
     std::uint64_t sample_wall;
     std::uint64_t sample_cpu;
+    std::uint64_t collate_wall;
+    std::uint64_t collate_cpu;
     std::uint64_t last_cpu;  // thread CPU time at the end of the sample before
     std::uint64_t random;    // chooses the sample that is kept as a single
     std::uint64_t picked;    // its number in the batch
@@ -34,6 +36,14 @@ struct Batch {
     std::uint64_t single_wall;
     std::uint64_t single_cpu;
     bool collated;
+    bool light;  // samples are only counted: see begin_fetch
+};
+
+// A file of /proc that stays open, under a high number.
+struct ProcFile {
+    int descriptor;  // -1: not there; 0: not tried
+    std::uint64_t device;
+    std::uint64_t inode;
 };
 
 // One thread's spool. All zero means: not opened yet.
@@ -48,12 +58,14 @@ struct Thread {
     int depth;  // open intervals; may exceed stack_depth, what is deeper is not mirrored
     spool::Open stack[stack_depth];
     std::uint64_t random;  // xorshift state for the reservoir: the program's own random numbers are never touched
-    int schedstat;         // descriptors of this thread's /proc files, high numbers; -1: not there; 0: not tried
-    int io;
+    ProcFile schedstat;    // of this thread
+    ProcFile io;
     std::uint64_t own_reads;       // bytes that reading those files added to the thread's own count
     std::uint64_t last_received;   // index + 1 of the batch that came last out of a data queue
     std::uint64_t last_requested;  // bytes_read at the end of the last fetch
     std::uint64_t last_storage;
+    std::uint64_t last_sample;  // mean wall time of the samples of the last batch that was timed
+    unsigned light_fetches;     // since then
     bool is_worker;
     bool batch_since_step;
     bool has_batches;  // a loader gave this thread a batch at some time

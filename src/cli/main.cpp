@@ -9,6 +9,7 @@
 #include "cli/command.h"
 #include "cli/help.h"
 #include "cli/output.h"
+#include "sys/process.h"
 
 namespace {
 
@@ -32,6 +33,7 @@ int run(std::vector<std::string> arguments) {
 
 int main(int argc, char** argv) {
     cli::keep_standard_descriptors();
+    sys::ignore_file_size_signal();
     try {
         return run({argv + (argc > 0 ? 1 : 0), argv + argc});
     } catch (const std::exception& error) {

@@ -7,6 +7,7 @@ using spool::TextKind;
 
 // Switches without a default: a number that is added to spool_format.h and not named here does not compile.
 
+// NOLINTNEXTLINE(readability-function-size): a flat table
 KindText describe(Kind kind) noexcept {
     switch (kind) {
         case Kind::none:

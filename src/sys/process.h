@@ -83,6 +83,10 @@ private:
     std::unique_ptr<State> state_;
 };
 
+// From now on a file that reaches the limit of its size (ulimit -f) is an error of its write and not the end of this
+// process. A Child gets the default action back. Once, at the start, before there is another thread.
+void ignore_file_size_signal() noexcept;
+
 Nanoseconds monotonic_now() noexcept;
 bool process_alive(std::uint32_t pid) noexcept;
 

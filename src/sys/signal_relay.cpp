@@ -7,6 +7,7 @@
 #include <cerrno>
 
 #include "sys/proc.h"
+#include "sys/process.h"
 
 namespace headrace::sys {
 namespace {
@@ -14,6 +15,8 @@ namespace {
 // The write end of the pipe of the one active relay, -1 without one. A handler can read nothing but such a global.
 std::atomic<int> active_pipe{-1};
 static_assert(std::atomic<int>::is_always_lock_free);
+
+bool file_size_signal_ignored_here = false;
 
 extern "C" void headrace_note_signal(int number, siginfo_t* info, void* /*context*/) {
     const int saved = errno;
@@ -74,6 +77,14 @@ void SignalRelay::restore_in_child() const noexcept {
     };
     for (std::size_t i = 0; i < caught_count; ++i) put(caught[i], before_[i]);
     put(SIGCHLD, child_before_);
+    if (file_size_signal_ignored_here) put(SIGXFSZ, {});
+}
+
+void ignore_file_size_signal() noexcept {
+    struct sigaction before {};
+    if (::sigaction(SIGXFSZ, nullptr, &before) == 0 && before.sa_handler == SIG_DFL) {
+        file_size_signal_ignored_here = ::signal(SIGXFSZ, SIG_IGN) != SIG_ERR;
+    }
 }
 
 std::optional<ReceivedSignal> SignalRelay::next() noexcept {

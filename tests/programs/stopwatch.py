@@ -125,16 +125,20 @@ class FetchLog:
         self.first_sample = -1
         self.begin = 0.0
         self.end = 0.0
+        self.queued_at_begin = 0.0
+        self.queued = 0.0  # waiting for a core from the begin of the first sample to the end of the last
 
     def sample_begins(self, index: int) -> None:
         """Sample number `index` is being made."""
         if self.first_sample < 0:
             self.first_sample = index
+            self.queued_at_begin = run_queue_seconds()
             self.begin = time.perf_counter()
 
     def sample_ends(self) -> None:
         """The sample is made."""
         self.end = time.perf_counter()
+        self.queued = run_queue_seconds() - self.queued_at_begin
 
     @contextmanager
     def part(self, stage: str) -> Iterator[None]:
@@ -150,7 +154,7 @@ class FetchLog:
 
     def batch_ends(self) -> None:
         """The batch is collated: writes its line. One write, so that a worker killed later leaves whole lines."""
-        line = json.dumps([self.first_sample, self.begin, self.end, self.parts]) + "\n"
+        line = json.dumps([self.first_sample, self.begin, self.end, self.queued, self.parts]) + "\n"
         self.first_sample = -1
         self.parts = []
         with open(self.folder / f"batches-{os.getpid()}.jsonl", "a", encoding="utf-8") as file:

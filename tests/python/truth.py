@@ -34,7 +34,16 @@ class Batch:
     first_sample: int
     begin: float
     samples_end: float
+    queued: float  # seconds of the samples in which the thread waited for a core
     parts: tuple[Part, ...]
+
+    @property
+    def queued_between(self) -> float:
+        """The share of the time between the samples' parts in which the thread waited for a core."""
+        of_samples = [part for part in self.parts if part.end <= self.samples_end]
+        between = self.samples_end - self.begin - sum(part.end - part.start for part in of_samples)
+        queued = self.queued - sum(part.end - part.start - part.seconds for part in of_samples)
+        return min(1.0, max(0.0, queued / between)) if between > 1e-6 else 0.0
 
     @property
     def end(self) -> float:
@@ -56,8 +65,8 @@ def read_batches(folder: Path) -> list[Batch]:
     batches = []
     for file in folder.glob("batches-*.jsonl"):
         for line in file.read_text().splitlines():
-            first, begin, end, parts = json.loads(line)
-            batches.append(Batch(first, begin, end, tuple(Part(*part) for part in parts)))
+            first, begin, end, queued, parts = json.loads(line)
+            batches.append(Batch(first, begin, end, queued, tuple(Part(*part) for part in parts)))
     return sorted(batches, key=lambda batch: batch.end)
 
 
@@ -85,7 +94,9 @@ def split(batch: Batch, asked: float, received: float) -> dict[str, float]:
         stages[part.stage] += common * share
         stages["workers"] += common * (1 - share)
         covered += common
-    stages["decode"] += received - asked - covered  # the samples' own Python between the parts
+    between = received - asked - covered  # the samples' own Python between the parts
+    stages["workers"] += between * batch.queued_between
+    stages["decode"] += between * (1 - batch.queued_between)
     return stages
 
 

@@ -5,15 +5,13 @@ in C++, which have no Python frame. Python code of this file runs at import time
 worker begins, and at exit.
 """
 
-from __future__ import annotations
-
-import atexit
 import os
 import sys
-from typing import TYPE_CHECKING, Any
 
+TYPE_CHECKING = False  # typing itself is not imported here: the program would start slower and could notice
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from typing import Any
 
 _external = sys.modules["_frozen_importlib_external"]
 _ModuleSpec = type(sys.__spec__)
@@ -24,6 +22,7 @@ _TARGETS = {
     "torch.utils.data.dataloader": ("torch_hooks", "hook_dataloader"),
     "torch.utils.data._utils.worker": ("torch_hooks", "hook_worker"),
     "torch.optim.optimizer": ("torch_hooks", "hook_optimizer"),
+    "torch._dynamo.eval_frame": ("torch_hooks", "hook_compiler"),
     "torch.cuda": ("torch_hooks", "hook_cuda"),
     "torch.distributed.distributed_c10d": ("torch_hooks", "hook_distributed"),
     "torch.distributed.checkpoint": ("library_hooks", "hook_distributed_checkpoint"),
@@ -49,12 +48,12 @@ _HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.semaphore_track
 class Shim:
     """What this process's shim holds: the recorder and the hook files loaded so far."""
 
-    def __init__(self, here: str, recorder: Any) -> None:
+    def __init__(self, here: str, recorder: "Any") -> None:
         self.here = here
         self.recorder = recorder
         self._files: dict[str, Any] = {}
 
-    def load(self, name: str) -> Any:
+    def load(self, name: str) -> "Any":
         """Load a file of this folder as a module that ``sys.modules`` does not know."""
         if name not in self._files:
             module = type(sys)("_headrace_" + name)
@@ -63,7 +62,7 @@ class Shim:
             self._files[name] = module
         return self._files[name]
 
-    def apply(self, name: str, module: Any) -> None:
+    def apply(self, name: str, module: "Any") -> None:
         """Put the hooks of one imported module in place. An error switches these hooks off and is counted."""
         file, function = _TARGETS[name]
         try:
@@ -71,7 +70,7 @@ class Shim:
         except Exception as error:
             self.recorder.disabled("hooks of " + name, error)
 
-    def replace(self, owner: Any, name: str, kind: int, after: Callable[..., Any] | None = None) -> None:
+    def replace(self, owner: "Any", name: str, kind: int, after: "Callable[..., Any] | None" = None) -> None:
         """Let a hook stand for an attribute of a module or a class."""
         setattr(owner, name, self.recorder.hook(getattr(owner, name), kind, after))
 
@@ -86,7 +85,7 @@ class Finder:
     def __init__(self, shim: Shim) -> None:
         self._shim = shim
 
-    def find_spec(self, name: str, path: Any = None, target: Any = None) -> Any:
+    def find_spec(self, name: str, path: "Any" = None, target: "Any" = None) -> "Any":
         """Return the specification that the other finders give, with its loader hooked where that is of use."""
         recorder = self._shim.recorder
         hooked = name in _TARGETS
@@ -105,7 +104,7 @@ class Finder:
             return None
         return spec
 
-    def _find(self, name: str, path: Any, target: Any) -> Any:
+    def _find(self, name: str, path: "Any", target: "Any") -> "Any":
         for finder in list(sys.meta_path):
             find = None if finder is self else getattr(finder, "find_spec", None)
             spec = find(name, path, target) if find is not None else None
@@ -114,7 +113,7 @@ class Finder:
         return None
 
 
-def _load_recorder(here: str) -> Any:
+def _load_recorder(here: str) -> "Any":
     """Load the extension without a trace in ``sys.modules``."""
     path = os.path.join(here, "_recorder.abi3.so")
     loader = _external.ExtensionFileLoader("_recorder", path)
@@ -151,11 +150,21 @@ def _program() -> str:
     return f'{{"argv":[{arguments}],"executable":{_quote(sys.executable or "")},"python":"{version}"}}'
 
 
-def _finish(recorder: Any) -> None:
+def _finish(recorder: "Any") -> None:
     """At exit: mark the shutdown, and measure once what passing through a hook costs here."""
     recorder.teardown()
     bare = dict().clear
     recorder.calibrate(recorder.hook(bare, recorder.NONE), bare)
+
+
+def _at_exit(function: "Callable[..., Any]", *arguments: "Any") -> None:
+    """Register a function for the exit, and leave no module behind that the program has not imported."""
+    known = "atexit" in sys.modules
+    import atexit
+
+    atexit.register(function, *arguments)
+    if not known:
+        del sys.modules["atexit"]
 
 
 def install(here: str, spool: str) -> None:
@@ -173,6 +182,6 @@ def install(here: str, spool: str) -> None:
         if module is not None:
             shim.apply(name, module)
     shim.replace(sys.modules["builtins"], "print", recorder.LOGGING)
-    atexit.register(_finish, recorder)
+    _at_exit(_finish, recorder)
     if not any("multiprocessing.forkserver" in argument for argument in sys.orig_argv[1:4]):
         recorder.ready(_program())

@@ -4,17 +4,22 @@ Each function takes the recorder and the module that was just imported. Written 
 release does not have raises here, which switches off that function's remaining hooks and is counted in the report.
 """
 
-from __future__ import annotations
-
 import sys
-from typing import Any
+
+TYPE_CHECKING = False  # typing itself is not imported here: the program would start slower and could notice
+if TYPE_CHECKING:
+    from typing import Any
 
 
-def _replace(recorder: Any, owner: Any, name: str, kind: int, **notices: Any) -> None:
+def _replace(recorder: "Any", owner: "Any", name: str, kind: int, **notices: "Any") -> None:
     setattr(owner, name, recorder.hook(getattr(owner, name), kind, **notices))
 
 
-def hook_torch(recorder: Any, torch: Any) -> None:
+# torch's own Module.train and what stands for it.
+_train: "dict[str, Any]" = {}
+
+
+def hook_torch(recorder: "Any", torch: "Any") -> None:
     """Forward, backward, checkpoints, evaluation marks, and the precise begin of the interpreter's shutdown."""
     recorder.text(recorder.TEXT_FRAMEWORK, f"torch {torch.__version__}")
     threading = sys.modules.get("threading")
@@ -25,17 +30,53 @@ def hook_torch(recorder: Any, torch: Any) -> None:
     _replace(recorder, torch.autograd, "grad", recorder.BACKWARD)
     _replace(recorder, torch, "save", recorder.CHECKPOINT)
     torch.serialization.save = torch.save
+    _train["original"] = vars(torch.nn.Module)["train"]
     _replace(recorder, torch.nn.Module, "train", recorder.TRAIN_MODE)
+    _train["hooked"] = vars(torch.nn.Module)["train"]
     _replace(recorder, torch.nn.Module, "__call__", recorder.FORWARD)
 
 
-def hook_optimizer(recorder: Any, module: Any) -> None:
-    """Optimizer steps, through torch's own global step hooks."""
-    module.register_optimizer_step_pre_hook(recorder.optimizer_begin)
-    module.register_optimizer_step_post_hook(recorder.optimizer_end)
+def hook_optimizer(recorder: "Any", module: "Any") -> None:
+    """Optimizer steps, through torch's own global step hooks.
+
+    They are functions of Python, so that torch's compiler can follow them where a step is compiled: it finds that they
+    do nothing there. They have returned before anything else of the step is on the stack.
+    """
+    torch = sys.modules["torch"]  # not whole yet: its compiler is looked up when it is asked
+    release = tuple(int(part) for part in torch.__version__.split(".")[:2])
+    if release < (2, 3):  # it has no word for it, and compiles no optimizer
+        module.register_optimizer_step_pre_hook(recorder.optimizer_begin)
+        module.register_optimizer_step_post_hook(recorder.optimizer_end)
+        return
+    begin, end = recorder.optimizer_begin, recorder.optimizer_end
+
+    def step_begins(optimizer: "Any", args: "Any", kwargs: "Any") -> None:
+        if not torch.compiler.is_compiling():
+            begin(optimizer, args, kwargs)
+
+    def step_ended(optimizer: "Any", args: "Any", kwargs: "Any") -> None:
+        if not torch.compiler.is_compiling():
+            end(optimizer, args, kwargs)
+
+    module.register_optimizer_step_pre_hook(step_begins)
+    module.register_optimizer_step_post_hook(step_ended)
 
 
-def _text(value: Any) -> str:
+def hook_compiler(recorder: "Any", module: "Any") -> None:
+    """A program that compiles gets torch's own Module.train back: code that calls it could not be compiled.
+
+    Its evaluations then begin with their loader, or with their first forward.
+    """
+    module_type = sys.modules["torch"].nn.Module
+
+    def compiles(args: "Any", kwargs: "Any") -> None:
+        if vars(module_type)["train"] is _train.get("hooked"):
+            module_type.train = _train["original"]
+
+    _replace(recorder, module.OptimizeContext, "__init__", recorder.NONE, before=compiles)
+
+
+def _text(value: "Any") -> str:
     """Write a JSON number, true, false, null or a plain word."""
     if value is None:
         return "null"
@@ -46,7 +87,7 @@ def _text(value: Any) -> str:
     return '"' + "".join(c for c in str(value) if c.isalnum() or c in "_-.") + '"'
 
 
-def _loader_config(loader: Any) -> str:
+def _loader_config(loader: "Any") -> str:
     workers = loader.num_workers
     method = None
     if workers:
@@ -70,17 +111,17 @@ def _loader_config(loader: Any) -> str:
     return "{" + ",".join(f'"{name}":{_text(value)}' for name, value in values.items()) + "}"
 
 
-def hook_dataloader(recorder: Any, module: Any) -> None:
+def hook_dataloader(recorder: "Any", module: "Any") -> None:
     """Loader iterators in the process that trains, and the fetcher wherever it runs."""
 
-    def iterated(args: tuple[Any, ...], kwargs: Any, iterator: Any) -> None:
+    def iterated(args: "tuple[Any, ...]", kwargs: "Any", iterator: "Any") -> None:
         loader = args[0]
         recorder.moment(recorder.LOADER, id(loader), getattr(loader, "batch_size", None) or 0)
         recorder.text(recorder.TEXT_LOADER_CONFIG, _loader_config(loader))
         for number, worker in enumerate(getattr(iterator, "_workers", ())):
             recorder.moment(recorder.WORKER, id(iterator), number << 32 | (worker.pid or 0))
 
-    def fetcher_made(args: tuple[Any, ...], kwargs: Any, fetcher: Any) -> None:
+    def fetcher_made(args: "tuple[Any, ...]", kwargs: "Any", fetcher: "Any") -> None:
         fetcher.collate_fn = recorder.hook(fetcher.collate_fn, recorder.COLLATE)
         if hasattr(fetcher, "dataset_iter"):
             fetcher.dataset_iter = recorder.TimedIterator(fetcher.dataset_iter)
@@ -94,10 +135,10 @@ def hook_dataloader(recorder: Any, module: Any) -> None:
     _replace(recorder, module._DatasetKind, "create_fetcher", recorder.NONE, after=fetcher_made)
 
 
-def hook_worker(recorder: Any, module: Any) -> None:
+def hook_worker(recorder: "Any", module: "Any") -> None:
     """What runs in a worker process around the fetcher."""
 
-    def began(args: tuple[Any, ...], kwargs: Any) -> None:
+    def began(args: "tuple[Any, ...]", kwargs: "Any") -> None:
         queue = args[3]
         recorder.moment(recorder.WORKER_BEGIN, args[10], args[11])
         queue.put = recorder.hook(queue.put, recorder.PUT)
@@ -114,10 +155,10 @@ _COLLECTIVES = (
 )  # fmt: skip
 
 
-def hook_distributed(recorder: Any, module: Any) -> None:
+def hook_distributed(recorder: "Any", module: "Any") -> None:
     """The rank of this process, and the collectives that Python calls; those of DDP's backward are not among them."""
 
-    def joined(args: Any, kwargs: Any, result: Any) -> None:
+    def joined(args: "Any", kwargs: "Any", result: "Any") -> None:
         recorder.moment(recorder.GROUP, module.get_rank(), module.get_world_size())
 
     for name in _COLLECTIVES:
@@ -126,11 +167,11 @@ def hook_distributed(recorder: Any, module: Any) -> None:
     _replace(recorder, module, "init_process_group", recorder.NONE, after=joined)
 
 
-def hook_cuda(recorder: Any, module: Any) -> None:
+def hook_cuda(recorder: "Any", module: "Any") -> None:
     """Waits for a CUDA device, copies to it and its peak memory; in place only once the program uses one."""
     installed: list[bool] = []
 
-    def initialised(args: Any, kwargs: Any, result: Any) -> None:
+    def initialised(args: "Any", kwargs: "Any", result: "Any") -> None:
         torch = sys.modules.get("torch")
         if installed or torch is None or not module.is_initialized():
             return

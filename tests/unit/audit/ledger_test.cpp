@@ -256,5 +256,45 @@ TEST(Ledger, LeavesAQueueThatHoldsNoBatches) {
     EXPECT_NEAR(entry(ledger, Entry::host), 1 + 1 + 8, near);
 }
 
+// At the top of the loop's body: after the batch was asked for and before its own forward.
+TEST(Ledger, FindsAnEvaluationBetweenABatchAndItsStep) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    step(t, 1, train_iterator);
+    step(t, 12, train_iterator);
+    t.interval(Kind::wait, 24, 28, train_iterator)
+        .moment(Kind::train_mode, 28, 9, 0)
+        .interval(Kind::iter, 29, 30, eval_loader, eval_iterator)
+        .interval(Kind::wait, 30, 32, eval_iterator)
+        .interval(Kind::forward, 32, 35)
+        .interval(Kind::wait, 35, 36, eval_iterator, spool::wait_ended)
+        .moment(Kind::train_mode, 38, 9, 1)
+        .interval(Kind::forward, 38, 40)
+        .interval(Kind::backward, 40, 43)
+        .interval(Kind::optimizer, 43, 44);
+    const Ledger ledger = analyze(run_of({t}, 44)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 10, near);
+    EXPECT_NEAR(entry(ledger, Entry::input_wait), 8, near);
+    EXPECT_NEAR(entry(ledger, Entry::compute_forward), 4, near);
+    EXPECT_NEAR(sum(ledger), 44, near);
+}
+
+// A part of the model that is frozen in eval mode is trained through, not evaluated.
+TEST(Ledger, TakesNoFrozenPartForAnEvaluation) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    for (double at = 1; at < 30; at += 12) {
+        t.interval(Kind::wait, at, at + 4, train_iterator)
+            .moment(Kind::train_mode, at + 4, 9, 1)
+            .moment(Kind::train_mode, at + 4.5, 8, 0)
+            .interval(Kind::forward, at + 5, at + 7)
+            .interval(Kind::backward, at + 7, at + 10)
+            .interval(Kind::optimizer, at + 10, at + 11);
+    }
+    const Ledger ledger = analyze(run_of({t}, 37)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 0, near);
+    EXPECT_NEAR(entry(ledger, Entry::compute_forward), 4, near);
+}
+
 }  // namespace
 }  // namespace headrace
