@@ -53,9 +53,11 @@ RC_GTEST_PROP(Samples, LosesNoEndAndNoPeak, (std::vector<std::uint32_t> gaps)) {
     RC_ASSERT(points.back().when == when);
     RC_ASSERT(points.back().cpu_ns == when / 2);
     std::int64_t kept = 0;
-    for (std::size_t i = 0; i < points.size(); ++i) {
-        RC_ASSERT(i == 0 || points[i - 1].when <= points[i].when);
-        kept = std::max(kept, points[i].resident_bytes);
+    Nanoseconds before = 0;
+    for (const OutsidePoint& point : points) {
+        RC_ASSERT(before <= point.when);
+        before = point.when;
+        kept = std::max(kept, point.resident_bytes);
     }
     RC_ASSERT(kept == peak);
 }
