@@ -286,7 +286,6 @@ std::vector<HotLineShare> hot_lines(const Run& run, bool input) {
 
 Overhead make_overhead(const Run& run, const Trainer& trainer, const std::vector<Segment>& segments) {
     Overhead overhead;
-    std::set<std::string> disabled;
     for (const ThreadRecord& thread : run.threads) {
         overhead.hooks_disabled += thread.disabled;
     }
