@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <span>
 
 #include "stats/change_points.h"
 
@@ -22,6 +23,7 @@ constexpr std::size_t most_processes = 10;
 constexpr double core_noise = 0.05;
 constexpr double core_noise_of_machine = 0.01;  // of its cores
 constexpr double io_noise = 0.25;               // of a factor of 10
+constexpr double clear_change = 6;              // in units of this noise
 
 double seconds(Nanoseconds t) { return static_cast<double>(t) * 1e-9; }
 
@@ -58,15 +60,40 @@ Activity activity_of(double cores, double read, double written) {
     return cores >= computing_cores ? Activity::computing : Activity::mixed;
 }
 
-OutsidePhase phase_of(const Stretch& whole, double offset) {
+Stretch sum(std::span<const Stretch> stretches) {
+    Stretch whole{stretches.front().begin, stretches.back().end};
+    for (const Stretch& stretch : stretches) {
+        whole.cpu += stretch.cpu;
+        whole.read += stretch.read;
+        whole.written += stretch.written;
+    }
+    return whole;
+}
+
+OutsidePhase phase_of(std::span<const Stretch> stretches, double offset) {
+    const Stretch whole = sum(stretches);
     OutsidePhase phase;
     phase.begin_seconds = whole.begin + offset;
     phase.end_seconds = whole.end + offset;
     phase.cpu_cores = whole.cores();
     phase.read_bytes_per_second = whole.read / whole.length();
     phase.written_bytes_per_second = whole.written / whole.length();
-    phase.what = activity_of(phase.cpu_cores, phase.read_bytes_per_second, phase.written_bytes_per_second);
+    // The first and the last stretch hold some of the neighbouring phases: they have no say in what this one is.
+    const Stretch inner = stretches.size() > 4 ? sum(stretches.subspan(1, stretches.size() - 2)) : whole;
+    phase.what = activity_of(inner.cores(), inner.read / inner.length(), inner.written / inner.length());
     return phase;
+}
+
+// A look falls where it likes, so one interval holds the end of a phase and the begin of the next. It is taken for the
+// nearer of the two: in between, it would be a phase of its own.
+void settle_transitions(stats::Channel& channel) {
+    const std::vector<double> seen = channel.values;
+    for (std::size_t i = 1; i + 1 < seen.size(); ++i) {
+        const auto [low, high] = std::minmax(seen[i - 1], seen[i + 1]);
+        if (high - low > clear_change * channel.least_noise && seen[i] > low && seen[i] < high) {
+            channel.values[i] = seen[i] - low < high - seen[i] ? low : high;
+        }
+    }
 }
 
 std::vector<OutsidePhase> phases_of(const std::vector<Stretch>& stretches, double cores_usable, double offset) {
@@ -80,17 +107,12 @@ std::vector<OutsidePhase> phases_of(const std::vector<Stretch>& stretches, doubl
         channels[2].values.push_back(level(stretch.written, stretch.length()));
         weights.push_back(stretch.length());
     }
+    for (stats::Channel& channel : channels) settle_transitions(channel);
     const std::vector<std::size_t> begins = stats::change_points(channels, weights);
     std::vector<OutsidePhase> phases;
     for (std::size_t i = 0; i < begins.size(); ++i) {
         const std::size_t end = i + 1 < begins.size() ? begins[i + 1] : stretches.size();
-        Stretch whole{stretches[begins[i]].begin, stretches[end - 1].end};
-        for (std::size_t j = begins[i]; j < end; ++j) {
-            whole.cpu += stretches[j].cpu;
-            whole.read += stretches[j].read;
-            whole.written += stretches[j].written;
-        }
-        phases.push_back(phase_of(whole, offset));
+        phases.push_back(phase_of(std::span(stretches).subspan(begins[i], end - begins[i]), offset));
     }
     return phases;
 }

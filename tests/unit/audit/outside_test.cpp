@@ -77,6 +77,25 @@ TEST(OutsideView, FindsKnownPhases) {
     EXPECT_NEAR(static_cast<double>(outside.read_bytes), 160.0 * mebibyte, 100);
 }
 
+// Looks fall where they like: the first and the last point of a phase hold some of what its neighbours did.
+TEST(OutsideView, NamesAPhaseByWhatIsWhollyInIt) {
+    for (int late = 5; late < 100; late += 10) {  // milliseconds from a change to the next look
+        headrace::Run run = run_with({});
+        OutsidePoint point = run.outside.front();
+        for (int ms = 1; ms <= 6000; ++ms) {
+            point.when += 1'000'000;
+            point.cpu_ns += ms <= 2000 || ms > 4000 ? 2'000'000 : 0;
+            if ((ms + 100 - late) % 100 == 0) run.outside.push_back(point);
+        }
+        run.info.ended_ns = run.outside.back().when;
+        const std::vector<OutsidePhase> phases = outside_view(run).value().phases;
+        ASSERT_EQ(phases.size(), 3U) << late;
+        EXPECT_EQ(phases[0].what, Activity::computing) << late;
+        EXPECT_EQ(phases[1].what, Activity::idle) << late;
+        EXPECT_EQ(phases[2].what, Activity::computing) << late;
+    }
+}
+
 RC_GTEST_PROP(OutsideView, DoesNotDependOnTheOriginOfTime, ()) {
     const auto origin = *rc::gen::inRange<Nanoseconds>(0, Nanoseconds{1} << 60);
     const Outside here = outside_view(run_with(known)).value();
