@@ -149,7 +149,8 @@ void end_light_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
     const std::uint64_t wall = end - start;
     append(t, Kind::fetch, start, wall, cpu, b.samples);
     append(t, Kind::fetch_samples, start, wall - (b.collate_wall < wall ? b.collate_wall : wall),
-           cpu - (b.collate_cpu < cpu ? b.collate_cpu : cpu), queue);
+           cpu - (b.collate_cpu < cpu ? b.collate_cpu : cpu),
+           queue - (b.collate_queue < queue ? b.collate_queue : queue));
 }
 
 void end_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
@@ -193,6 +194,19 @@ Collate begin_collate(Thread* t) {
         b.collated = true;
     }
     return begin;
+}
+
+// In a light fetch its begin is that of the fetch, whose samples are short; and a collate that had its core all the
+// time does not pay for a look.
+std::uint64_t collate_queue(Thread* t, const Collate& begin, std::uint64_t off_core) {
+    if (!t->batch.light) {
+        return run_queue_ns(t) - begin.run_queue;
+    }
+    if (off_core < short_sample) {
+        return 0;
+    }
+    const std::uint64_t queue = run_queue_ns(t) - t->batch.run_queue_0;
+    return queue < off_core ? queue : off_core;
 }
 
 // Whether an interval of this kind is worth a record here: the outermost one, and nothing inside what is counted whole.
@@ -253,7 +267,10 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std:
             const std::uint64_t cpu = thread_cpu() - collate.cpu;
             b.collate_wall += end - start;
             b.collate_cpu += cpu;
-            append(t, Kind::collate, start, end - start, cpu, b.light ? 0 : run_queue_ns(t) - collate.run_queue);
+            const std::uint64_t wall = end - start;
+            const std::uint64_t queue = collate_queue(t, collate, wall > cpu ? wall - cpu : 0);
+            b.collate_queue += queue;
+            append(t, Kind::collate, start, wall, cpu, queue);
             return;
         }
         case Kind::send: {

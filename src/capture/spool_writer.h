@@ -29,6 +29,7 @@ struct Batch {
     std::uint64_t sample_cpu;
     std::uint64_t collate_wall;
     std::uint64_t collate_cpu;
+    std::uint64_t collate_queue;
     std::uint64_t last_cpu;  // thread CPU time at the end of the sample before
     std::uint64_t random;    // chooses the sample that is kept as a single
     std::uint64_t picked;    // its number in the batch
