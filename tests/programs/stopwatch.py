@@ -9,6 +9,7 @@ Every time is time.perf_counter(), which is CLOCK_MONOTONIC on Linux and so comp
 from __future__ import annotations
 
 import json
+import mmap
 import os
 import time
 from collections.abc import Iterator
@@ -16,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 _schedstat: dict[int, int] = {}
+_pages: dict[int, mmap.mmap] = {}  # by process: a fork must not go on in its parent's file
 
 
 def run_queue_seconds() -> float:
@@ -153,9 +155,21 @@ class FetchLog:
             self.parts.append((stage, start, end, end - start - waited))
 
     def batch_ends(self) -> None:
-        """The batch is collated: writes its line. One write, so that a worker killed later leaves whole lines."""
-        line = json.dumps([self.first_sample, self.begin, self.end, self.queued, self.parts]) + "\n"
+        """The batch is collated: writes its line.
+
+        Into mapped memory: a write to a file can take longer than what is measured, and would be neither the collation
+        that has ended nor the transport that begins. A worker that is killed later leaves its lines.
+        """
+        line = json.dumps([self.first_sample, self.begin, self.end, self.queued, self.parts]).encode() + b"\n"
         self.first_sample = -1
         self.parts = []
-        with open(self.folder / f"batches-{os.getpid()}.jsonl", "a", encoding="utf-8") as file:
-            file.write(line)
+        self.pages().write(line)
+
+    def pages(self) -> mmap.mmap:
+        """This process's file, all zero behind its lines."""
+        pid = os.getpid()
+        if pid not in _pages:
+            with open(self.folder / f"batches-{pid}.jsonl", "w+b") as file:
+                file.truncate(1 << 24)
+                _pages[pid] = mmap.mmap(file.fileno(), 1 << 24)
+        return _pages[pid]

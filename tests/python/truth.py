@@ -64,7 +64,7 @@ def read_batches(folder: Path) -> list[Batch]:
     """Every batch that any process made, in the order in which they were ready."""
     batches = []
     for file in folder.glob("batches-*.jsonl"):
-        for line in file.read_text().splitlines():
+        for line in file.read_bytes().rstrip(b"\0").splitlines():
             first, begin, end, queued, parts = json.loads(line)
             batches.append(Batch(first, begin, end, queued, tuple(Part(*part) for part in parts)))
     return sorted(batches, key=lambda batch: batch.end)
