@@ -19,7 +19,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ROOT / "tools" / "versions-frameworks.txt"
 FOLDER = ROOT / ".cache" / "frameworks"
-FORBIDDEN = ("torch", "torchvision", "nvidia_", "triton")
+FORBIDDEN = re.compile("torch|torchvision|triton|nvidia-.*")
 
 
 @dataclass
@@ -67,7 +67,7 @@ def make(folder: Path) -> None:
         if alone.returncode:
             reason = [line for line in alone.stderr.splitlines() if line.startswith("ERROR")]
             failed.append(f"{requirement}\t{reason[-1] if reason else 'pip failed'}")
-    forbidden = [entry.name for entry in packages(folder).iterdir() if entry.name.startswith(FORBIDDEN)]
+    forbidden = [name for name in installed(folder) if FORBIDDEN.fullmatch(name)]
     assert not forbidden, f"pip put {forbidden} into {folder}"
     (folder / "missing.txt").write_text("".join(line + "\n" for line in failed))
 
@@ -90,9 +90,14 @@ def frameworks() -> Environment:
 
 def absent(folder: Path) -> dict[str, str]:
     """The packages that an environment made by somebody else does not have."""
-    there = {normal(found.name) for found in importlib.metadata.distributions(path=[str(packages(folder))])}
+    there = installed(folder)
     names = [requirement.split("==")[0] for requirement in wanted()]
     return {name: f"it is not in {folder}" for name in names if normal(name) not in there}
+
+
+def installed(folder: Path) -> set[str]:
+    """The distributions that an environment has of its own."""
+    return {normal(found.name) for found in importlib.metadata.distributions(path=[str(packages(folder))])}
 
 
 def normal(name: str) -> str:
