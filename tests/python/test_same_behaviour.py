@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -60,9 +61,10 @@ def same(command: Sequence[str], folder: Path, env: dict[str, str] | None = None
     return plain
 
 
-def check_training(setting: Setting, folder: Path, *more: str) -> None:
+def check_training(setting: Setting, folder: Path, *more: str, python: str = sys.executable) -> None:
     """Losses, final weights, the order of samples, random states, output and exit code."""
-    plain = same(program("train.py", *setting.arguments.split(), *more), folder, setting.environment)
+    command = program("train.py", *setting.arguments.split(), *more, python=python)
+    plain = same(command, folder, setting.environment)
     assert plain.returncode == 0, plain.stderr.decode()
     assert plain.stdout.count(b"\n") == 5
 

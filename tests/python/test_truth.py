@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -86,11 +87,11 @@ def test_ledger_is_the_truth(setting: Setting, tmp_path: Path) -> None:
     best_of(lambda folder: check_setting(setting, folder), tmp_path)
 
 
-def check_setting(setting: Setting, tmp_path: Path) -> None:
+def check_setting(setting: Setting, tmp_path: Path, python: str = sys.executable) -> None:
     """Audits one setting and compares."""
     records = tmp_path / "truth"
     records.mkdir()
-    command = program("train.py", "--truth", str(records), *setting.arguments.split())
+    command = program("train.py", "--truth", str(records), *setting.arguments.split(), python=python)
     audited = audit(command, home=tmp_path / "home", cwd=tmp_path, env=setting.environment)
     assert audited.returncode == 0, audited.stderr.decode()
     assert audited.watched is not None
