@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parent / "python"))  # rows.py, also where it is not collected
 
-import rows  # noqa: E402
+import rows
 
 ROOT = Path(__file__).resolve().parents[1]
 

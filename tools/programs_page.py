@@ -21,13 +21,13 @@ Measured on {date} with headrace {headrace}, Python {python} and {frameworks}, b
 
 Each program measures itself (tests/programs); the harness measures its launch and its end. A row is the last of at most
 three runs: a run counts when it keeps every limit. The limits: an entry of the ledger differs from the truth by at most
-2 % of the wall time, `unattributed` is under 3 %, a stage of input.wait differs by at most 5 % of the wait (not measured
-where the wait is under 5 % of the time); for programs that are seen from outside only, where they compute, sleep or use
-files differs by at most 5 % of the wall time, and the CPU time by at most 5 %.
+2 % of the wall time, `unattributed` is under 3 %, a stage of input.wait differs by at most 5 % of the wait (not
+measured where the wait is under 5 % of the time). For programs that are seen from outside only: where they compute,
+sleep or use files differs by at most 5 % of the wall time, the CPU time by at most 5 %.
 
-*Identical*: output, errors and exit code, and what is printed of losses, weights, order and random numbers, are those of
-a run without headrace, but for times, dates, addresses, ports and process ids. *Overhead* is the audit's own figure, of
-the thread that trains; [bench/overhead](../bench/README.md) measures it from outside, by turns, for two programs.
+*Identical*: output, errors and exit code, and what is printed of losses, weights, order and random numbers, are those
+of a run without headrace, but for times, dates, addresses, ports and process ids. *Overhead* is the audit's own figure,
+of the thread that trains; [bench/overhead](../bench/README.md) measures it from outside, by turns, for two programs.
 *Not seen* are the sentences of the report's `limits`, at the end of this page.
 """
 

@@ -12,7 +12,7 @@ import pytest
 from environment import Environment
 from harness import PROGRAMS, Audited, Ran, audit, run
 from outside_truth import check_outside
-from rows import note, note_identity, note_report
+from rows import note_identity, note_report
 from test_truth import best_of
 from truth_of_frameworks import POINTS, Truth, check, load, seconds, seconds_waited
 

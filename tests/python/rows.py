@@ -1,4 +1,4 @@
-"""What a test measured, for docs/programs.md: `make programs` names a file in HEADRACE_ROWS, otherwise nothing is noted.
+"""What a test measured, for docs/programs.md: `make programs` names a file in HEADRACE_ROWS, without one nothing is.
 
 The file holds one JSON object a line, in the order in which things happened. tests/conftest.py writes the session, the
 tests that give a row, and how each ended; what is here adds to the test that runs. tools/programs_page.py reads it.

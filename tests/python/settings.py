@@ -34,7 +34,9 @@ FAST = (
     ),
     Setting("start-up", "--setup-ms 900 --workers 2 --decode-ms 1 --host-ms 3", {"HEAVY_LIBRARY_SECONDS": "1"}),
     Setting("loads-for-2-seconds", "--setup-ms 2000 --workers 1 --sleep-ms 4 --samples 128"),
-    Setting("forkserver-workers", "--method forkserver --workers 1 --sleep-ms 4 --decode-ms 2 --samples 128 --persistent"),
+    Setting(
+        "forkserver-workers", "--method forkserver --workers 1 --sleep-ms 4 --decode-ms 2 --samples 128 --persistent"
+    ),
     Setting("spawned-workers", "--method spawn --workers 1 --sleep-ms 4 --decode-ms 2 --samples 128 --persistent"),
 )
 
