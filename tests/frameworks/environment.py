@@ -71,7 +71,7 @@ def once(folder: Path, versions: Path, make: Callable[[Path], dict[str, str]]) -
     """
     stamp, missing = folder / "made-of.txt", folder / "missing.json"
     key = hashlib.sha256(versions.read_bytes() + sysconfig.get_path("purelib").encode()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != key:
+    if not (missing.exists() and stamp.exists() and stamp.read_text() == key):
         folder.parent.mkdir(parents=True, exist_ok=True)
         made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], capture_output=True, check=False)
         assert made.returncode == 0, made.stderr.decode()
