@@ -34,6 +34,11 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             rows.write({"test": item.nodeid, "row": [mark.args[0], name]})
 
 
+def pytest_runtest_logstart(nodeid: str) -> None:
+    """What an earlier session of the same file noted of the test no longer counts."""
+    rows.write({"test": nodeid, "facts": {"attempt": 1}})
+
+
 def pytest_runtest_logreport(report: pytest.TestReport) -> None:
     """Notes how a test ended, and why where it did not pass."""
     if report.when == "call" or not report.passed:

@@ -117,11 +117,11 @@ def read(lines: Iterable[str]) -> Measured:
     for line in map(json.loads, lines):
         if "session" in line:
             measured.session = line["session"]
-        elif "row" in line:
+        elif "row" in line and line["test"] not in tests:
             test = tests[line["test"]] = Test()
             measured.rows.setdefault((line["row"][0], line["row"][1]), []).append(test)
-        elif test_or_none := tests.get(line["test"]):
-            add(test_or_none, line)
+        elif "row" not in line and line["test"] in tests:
+            add(tests[line["test"]], line)
     return measured
 
 
