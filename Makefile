@@ -3,12 +3,14 @@ JOBS ?= $(shell nproc)
 PYTHON_BIN := .venv/bin/python
 CORPUS := .cache/corpus
 DEMO_FLAGS ?=
+PROGRAMS_FLAGS ?=
+ROWS := build/programs.jsonl
 export CTEST_OUTPUT_ON_FAILURE := 1
 # A test that audits must not be fed the settings of the developer's own shell.
 unexport HEADRACE_DIR HEADRACE_SHIM PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo corpus test test-slow unit checks pytest bench lint format clean
+.PHONY: help setup build demo corpus test test-slow unit checks pytest bench programs lint format clean
 .DELETE_ON_ERROR:
 
 help: ## List the targets
@@ -26,6 +28,15 @@ test-slow: lint unit ## The fast set and the slow one: kills, soaks, full tables
 
 bench: build corpus ## Run every benchmark of bench/
 	@set -e; for question in bench/*/run.py; do echo "== $$question"; $(PYTHON_BIN) $$question; done
+
+# The page shows what failed or was not run; the exit code is pytest's, otherwise the page's.
+programs: build ## Run every test program anew and write docs/programs.md from what was measured
+	@rm -f $(ROWS)
+	@HEADRACE_ROWS=$(abspath $(ROWS)) $(PYTHON_BIN) -m pytest -m row $(PROGRAMS_FLAGS); tests=$$?; \
+		test -e $(ROWS) || exit $$tests; \
+		$(PYTHON_BIN) tools/programs_page.py $(ROWS) >build/programs.md; page=$$?; \
+		test -s build/programs.md && mv build/programs.md docs/programs.md; \
+		test $$tests -eq 0 || exit $$tests; exit $$page
 
 lint: setup build/tidy/build.ninja ## clang-format, clang-tidy, ruff, mypy, layers and sizes
 	tools/check_layers

@@ -121,6 +121,7 @@ struct Watch::State {
         const Nanoseconds now = tree.usage().when;
         const Nanoseconds every = now - started < dense_for ? dense_every : sparse_every;
         next_tree = now + std::max(every, tree_part * (own_cpu() - before));
+        tree.look_at_memory();  // has its own bound: a long one must not make the series sparse
     }
 
     void scan() {

@@ -62,9 +62,13 @@ public:
     ProcessTree& operator=(const ProcessTree&) = delete;
 
     // Looks once: finds new processes, takes CPU times, notes which ended (exactly, by pidfd, when a look came
-    // between). The peak of the sum of proportional set sizes is taken too; it is read only when the cheap sum of
-    // resident sizes has grown by 2 %, because reading it walks the page tables of the program.
+    // between).
     void look();
+
+    // Takes the peak of the sum of proportional set sizes, after a look. Reading it walks the page tables of the
+    // program, which takes milliseconds where there are many: it is read only when the cheap sum of resident sizes has
+    // grown by 2 %, or rarely, and the time that it takes is bounded here.
+    void look_at_memory();
 
     // Only notes which processes have ended since: one system call, for exact end times between looks.
     void poll_ends();

@@ -28,7 +28,8 @@ constexpr Nanoseconds settling = 2'000'000'000;
 // forked workers that write to shared pages make the program larger at the same resident size.
 constexpr Nanoseconds proportional_part = 1000;
 constexpr Nanoseconds proportional_pause = 5'000'000'000;
-constexpr Nanoseconds proportional_soonest = 500'000'000;  // also while the program grows
+constexpr Nanoseconds growing_part = 400;  // while the program grows
+constexpr Nanoseconds growing_pause = 500'000'000;
 
 struct Member {
     ProcessRecord record;
@@ -263,7 +264,7 @@ void ProcessTree::State::take_memory() {
     resident_when_read = std::max(resident, resident_when_read);
     const Nanoseconds after = monotonic_now();
     next_proportional = after + std::max(proportional_pause, proportional_part * (after - before));
-    soonest_proportional = after + proportional_soonest;
+    soonest_proportional = after + std::max(growing_pause, growing_part * (after - before));
 }
 
 // Gives what an ended process used to the account of its parent, which got it by waiting, or keeps it when the parent
@@ -332,11 +333,12 @@ void ProcessTree::look() {
     if (!number || number != state_->last_number) state_->search();
     state_->last_number = number;
     state_->take_times();
-    state_->take_memory();
     // Last: a parent that waits for a zombie meanwhile has it in its account at the next look only.
     state_->settle();
     state_->sum_up();
 }
+
+void ProcessTree::look_at_memory() { state_->take_memory(); }
 
 void ProcessTree::poll_ends() { state_->note_ends(); }
 

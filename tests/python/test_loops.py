@@ -11,6 +11,7 @@ from test_truth import best_of, check_ledger, check_stages
 from truth import load
 
 slow = pytest.mark.slow
+row = pytest.mark.row("Other loops")
 FAST = ["accumulation", "lbfgs", "arrays", "several_loaders", "background"]
 SLOW = ["gan", "by_hand", "stream", "getitems", "evaluation_inside"]
 
@@ -29,18 +30,26 @@ def check_truth(loop: str, folder: Path, env: dict[str, str] | None = None) -> N
     check_stages(audited.report, truth)
 
 
+@row
 @pytest.mark.parametrize("loop", [*FAST, *(pytest.param(loop, marks=slow) for loop in SLOW)])
 def test_the_ledger_of_a_loop_is_the_truth(loop: str, tmp_path: Path) -> None:
     best_of(lambda folder: check_truth(loop, folder), tmp_path)
 
 
 @slow
-@pytest.mark.parametrize("fullgraph", ["", "1"])
+@pytest.mark.parametrize(
+    "fullgraph",
+    [
+        pytest.param("", marks=pytest.mark.row("Other loops", name="compiled")),
+        pytest.param("1", marks=pytest.mark.row("Other loops", name="compiled, one whole graph")),
+    ],
+)
 def test_the_ledger_of_a_compiled_loop_is_the_truth(fullgraph: str, tmp_path: Path) -> None:
     env = {"LOOP_FULLGRAPH": fullgraph, "TORCHINDUCTOR_CACHE_DIR": str(tmp_path / "inductor")}
     best_of(lambda folder: check_truth("compiled", folder, env), tmp_path)
 
 
+@row
 @slow
 @pytest.mark.parametrize("loop", [*FAST, *SLOW, "compiled"])
 def test_a_loop_behaves_the_same(loop: str, tmp_path: Path) -> None:

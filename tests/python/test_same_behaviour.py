@@ -8,16 +8,20 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 from harness import PROGRAMS, Ran, audit, program, run
-from settings import FAST, LOOPS, Setting, inputs, name
+from rows import note_identity
+from settings import ALL, FAST, Setting, name
 
 # What differs between any two runs of these programs: process ids, and addresses in the repr of objects.
 VOLATILE = ((rb"\bpid[ =:(]*\d+", b"pid N"), (rb"0x[0-9a-f]{6,}", b"0xN"))
+
+TABLE = "Behaviour alone"
 
 HOOKED = {
     "print",
@@ -50,32 +54,35 @@ def both(command: Sequence[str], folder: Path, env: dict[str, str] | None = None
 def same(command: Sequence[str], folder: Path, env: dict[str, str] | None = None) -> Ran:
     """Asserts that a command behaves the same with and without headrace; returns how it does."""
     plain, audited = both(command, folder, env)
+    note_identity(plain, audited, masked)
     assert masked(audited.stdout).decode() == masked(plain.stdout).decode()
     assert masked(audited.stderr).decode() == masked(plain.stderr).decode()
     assert audited.returncode == plain.returncode
     return plain
 
 
-def check_training(setting: Setting, folder: Path, *more: str) -> None:
+def check_training(setting: Setting, folder: Path, *more: str, python: str = sys.executable) -> None:
     """Losses, final weights, the order of samples, random states, output and exit code."""
-    plain = same(program("train.py", *setting.arguments.split(), *more), folder, setting.environment)
+    command = program("train.py", *setting.arguments.split(), *more, python=python)
+    plain = same(command, folder, setting.environment)
     assert plain.returncode == 0, plain.stderr.decode()
     assert plain.stdout.count(b"\n") == 5
 
 
-@pytest.mark.parametrize("setting", [FAST[1], FAST[2], FAST[8], FAST[10]], ids=name)
+@pytest.mark.parametrize("setting", [FAST[1], FAST[2], FAST[8], FAST[11], FAST[12]], ids=name)
 def test_short_training(setting: Setting, tmp_path: Path) -> None:
     """What needs less time than the truth does."""
     check_training(setting, tmp_path, "--samples", "96")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", [*FAST, *LOOPS, *inputs()], ids=name)
+@pytest.mark.parametrize("setting", ALL, ids=name)
 def test_training(setting: Setting, tmp_path: Path) -> None:
     """Every setting whose truth is compared."""
     check_training(setting, tmp_path)
 
 
+@pytest.mark.row(TABLE, name="programs that raise")
 @pytest.mark.parametrize(
     ("where", "workers"),
     [
@@ -95,6 +102,7 @@ def test_tracebacks(where: str, workers: str, tmp_path: Path) -> None:
     assert b"Traceback" in plain.stderr
 
 
+@pytest.mark.row(TABLE, name="imports that fail")
 def test_failing_imports(tmp_path: Path) -> None:
     """Missing modules, modules that raise, and what is printed of them."""
     plain = same(program("imports.py"), tmp_path)
@@ -102,6 +110,7 @@ def test_failing_imports(tmp_path: Path) -> None:
     assert plain.stderr.count(b"Traceback") >= 6
 
 
+@pytest.mark.row(TABLE, name="printed stacks")
 def test_stacks(tmp_path: Path) -> None:
     """No frame of a watcher's stands in any stack; logging and warnings name the program's own lines."""
     plain = same(program("stacks.py"), tmp_path)
@@ -109,11 +118,13 @@ def test_stacks(tmp_path: Path) -> None:
     assert plain.stderr.count(b"stack of") >= 8
 
 
+@pytest.mark.row(TABLE, name="pickles")
 def test_pickles(tmp_path: Path) -> None:
     """Functions, models, optimizers and loaders pickle to the same bytes and work afterwards."""
     assert same(program("pickles.py"), tmp_path).returncode == 0
 
 
+@pytest.mark.row(TABLE, name="a sitecustomize of the user's own")
 def test_users_own_sitecustomize(tmp_path: Path) -> None:
     """It runs in every interpreter in which it runs without headrace, and is the one that they find."""
     plain = same(program("customized.py"), tmp_path, {"PYTHONPATH": str(PROGRAMS / "site")})
@@ -147,6 +158,7 @@ def test_other_ways_to_start(arguments: list[str], tmp_path: Path) -> None:
     assert audited.returncode == plain.returncode
 
 
+@pytest.mark.row(TABLE, name="a shell pipeline")
 def test_a_command_that_is_no_python(tmp_path: Path) -> None:
     """A shell pipeline keeps its output, its order and its exit code."""
     plain = same(["/bin/sh", "-c", "echo one; echo two >&2; printf three | tr a-z A-Z; exit 9"], tmp_path)

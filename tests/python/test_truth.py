@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from harness import audit, program, run
+from rows import note, note_report, worst
 from settings import ALL, FAST, Setting, name
 from truth import STAGES, Truth, load
 
@@ -31,15 +33,17 @@ def table(found: dict[str, float], true: dict[str, float], whole: float) -> str:
 
 def check_ledger(report: dict[str, Any], truth: Truth) -> None:
     """The entries: their order, their sum, and each against the truth."""
+    note_report(report)
     ledger = report["ledger"]
     found = {entry["name"]: entry["seconds"] for entry in ledger["entries"]}
     message = table(found, truth.entries, truth.wall)
     assert tuple(found) == ENTRIES
+    errors = {entry: abs(found[entry] - truth.entries.get(entry, 0.0)) / truth.wall for entry in ENTRIES[:-1]}
+    note(difference=worst(errors))
     assert abs(ledger["wall_seconds"] - truth.wall) <= POINTS * truth.wall, message
     assert abs(sum(found.values()) - ledger["wall_seconds"]) <= 0.001 * ledger["wall_seconds"], message
     assert found["unattributed"] < 0.03 * ledger["wall_seconds"], message
-    for entry in ENTRIES[:-1]:
-        error = abs(found[entry] - truth.entries.get(entry, 0.0)) / truth.wall
+    for entry, error in errors.items():
         assert error <= POINTS, f"{entry}\n{message}"
 
 
@@ -54,8 +58,9 @@ def check_stages(report: dict[str, Any], truth: Truth) -> None:
     assert abs(whole - entry) <= 0.001 * max(entry, 1e-3), message
     if wait < 0.05 * truth.wall:
         return
-    for stage in STAGES:
-        error = abs(found[stage] / whole - truth.stages[stage] / wait)
+    errors = {stage: abs(found[stage] / whole - truth.stages[stage] / wait) for stage in STAGES}
+    note(stage_difference=worst(errors))
+    for stage, error in errors.items():
         assert error <= STAGE_POINTS, f"{stage}\n{message}"
 
 
@@ -67,6 +72,7 @@ def best_of(attempt: Callable[[Path], None], folder: Path) -> None:
     for number in range(ATTEMPTS):
         own = folder / str(number)
         own.mkdir()
+        note(attempt=number + 1)
         try:
             attempt(own)
             return
@@ -81,11 +87,11 @@ def test_ledger_is_the_truth(setting: Setting, tmp_path: Path) -> None:
     best_of(lambda folder: check_setting(setting, folder), tmp_path)
 
 
-def check_setting(setting: Setting, tmp_path: Path) -> None:
+def check_setting(setting: Setting, tmp_path: Path, python: str = sys.executable) -> None:
     """Audits one setting and compares."""
     records = tmp_path / "truth"
     records.mkdir()
-    command = program("train.py", "--truth", str(records), *setting.arguments.split())
+    command = program("train.py", "--truth", str(records), *setting.arguments.split(), python=python)
     audited = audit(command, home=tmp_path / "home", cwd=tmp_path, env=setting.environment)
     assert audited.returncode == 0, audited.stderr.decode()
     assert audited.watched is not None

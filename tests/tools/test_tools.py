@@ -135,3 +135,60 @@ def test_a_folder_that_is_no_corpus_is_left_alone(tmp_path: Path) -> None:
     assert done.returncode == 1
     assert done.stderr.endswith("exists and is no corpus of this tool; name another folder with --out\n")
     assert (tmp_path / "mine" / "thesis.txt").read_text(encoding="utf-8") == "years of work"
+
+
+ROWS = """
+{"session": {"date": "2026-01-02", "python": "3.11.7", "headrace": "9.9"}}
+{"test": "t::truth[a]", "row": ["The plain loop", "a"]}
+{"test": "t::same[a]", "row": ["The plain loop", "a"]}
+{"test": "t::truth[b]", "row": ["The plain loop", "b"]}
+{"test": "t::truth[c]", "row": ["The plain loop", "c"]}
+{"test": "t::outside[d]", "row": ["Programs without torch", "d"]}
+{"test": "t::truth[a]", "facts": {"attempt": 1}}
+{"test": "t::truth[a]", "facts": {"difference": [0.5, "sync"], "unattributed": 0.4}}
+{"test": "t::truth[a]", "facts": {"attempt": 2}}
+{"test": "t::truth[a]", "facts": {"difference": [0.012, "host"], "limits": ["First.", "Second."]}}
+{"test": "t::truth[a]", "facts": {"difference": [0.001, "sync"], "unattributed": 0.002}}
+{"test": "t::truth[a]", "outcome": "passed", "reason": ""}
+{"test": "t::same[a]", "facts": {"identical": true}}
+{"test": "t::same[a]", "outcome": "passed", "reason": ""}
+{"test": "t::truth[b]", "facts": {"difference": [0.03, "host"]}}
+{"test": "t::truth[b]", "outcome": "failed", "reason": "AssertionError: host"}
+{"test": "t::outside[d]", "facts": {"identical": false, "limits": ["Second."]}}
+{"test": "t::outside[d]", "outcome": "skipped", "reason": "Skipped: no such package"}
+{"test": "t::of_no_row", "outcome": "failed", "reason": "not here"}
+"""
+
+
+def cells(page: str, name: str) -> list[str]:
+    """The cells of a program's row."""
+    (line,) = (line for line in page.splitlines() if line.startswith(f"| {name} |"))
+    return line.strip("| ").split(" | ")
+
+
+def test_programs_page_hides_nothing(tmp_path: Path) -> None:
+    """The last attempt counts, the worst of its figures is shown, and what failed or was not run is said."""
+    write(tmp_path / "rows.jsonl", ROWS.strip())
+    made = tool(sys.executable, TOOLS / "programs_page.py", tmp_path / "rows.jsonl")
+    assert made.returncode == 1, made.stderr
+    none = "not measured"
+    expected = ["a", none, "1.20 % host", "0.20 %", none, "yes", none, "1, 2", "ok, run 2 of 3"]
+    assert cells(made.stdout, "a") == expected
+    assert cells(made.stdout, "b")[2] == "3.00 % host"
+    assert cells(made.stdout, "b")[-1] == "**fails**: AssertionError: host"
+    assert cells(made.stdout, "c") == ["c", *[none] * 7, "not run"]
+    assert cells(made.stdout, "d")[-4:] == ["**no**", none, "2", "not run: Skipped: no such package"]
+    assert "1. First.\n2. Second.\n" in made.stdout
+    assert "not here" not in made.stdout
+    assert "2026-01-02 with headrace 9.9, Python 3.11.7" in made.stdout
+
+
+def test_programs_page_is_done_when_all_rows_are(tmp_path: Path) -> None:
+    """Ends with 0, and with a message where a row names a table that the page does not have."""
+    good = [line for line in ROWS.strip().splitlines() if "[a]" in line]
+    write(tmp_path / "rows.jsonl", "\n".join(good))
+    assert tool(sys.executable, TOOLS / "programs_page.py", tmp_path / "rows.jsonl").returncode == 0
+    write(tmp_path / "rows.jsonl", '{"test": "t", "row": ["Nowhere", "a"]}')
+    refused = tool(sys.executable, TOOLS / "programs_page.py", tmp_path / "rows.jsonl")
+    assert refused.returncode == 1
+    assert "no table of that name: Nowhere" in refused.stderr

@@ -61,6 +61,7 @@ bool look_until(ProcessTree& tree, Done done) {
 TEST(ProcessTree, FindsTheRootItself) {
     ProcessTree tree(own_pid());
     tree.look();
+    tree.look_at_memory();
     const auto records = tree.processes();
     const ProcessRecord* root = find(records, ::getpid());
     ASSERT_NE(root, nullptr);
@@ -270,6 +271,7 @@ TEST(ProcessTree, CountsSharedMemoryOnce) {
     constexpr std::int64_t size = 64 * mebibyte;
     ProcessTree before(own_pid());
     before.look();
+    before.look_at_memory();
     // Populated by the kernel and not by us: a sanitizer would keep memory of its own for every byte that we write.
     constexpr int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_POPULATE;
     void* memory = ::mmap(nullptr, size, PROT_READ | PROT_WRITE, flags, -1, 0);
@@ -278,6 +280,7 @@ TEST(ProcessTree, CountsSharedMemoryOnce) {
     Forked second([] { (void)::pause(); });
     ProcessTree tree(own_pid());
     tree.look();
+    tree.look_at_memory();
     EXPECT_EQ(tree.processes().size(), 3U);
     (void)::munmap(memory, size);
     const std::int64_t grown = tree.peak_bytes() - before.peak_bytes();
@@ -285,6 +288,7 @@ TEST(ProcessTree, CountsSharedMemoryOnce) {
     EXPECT_LT(grown, 2 * size) << "three processes share one copy";
     const std::int64_t peak = tree.peak_bytes();
     tree.look();
+    tree.look_at_memory();
     EXPECT_EQ(tree.peak_bytes(), peak) << "the peak stays";
 }
 
