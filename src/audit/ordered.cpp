@@ -1,7 +1,6 @@
 #include "audit/ordered.h"
 
 #include <algorithm>
-#include <utility>
 
 namespace headrace::audit {
 
@@ -11,7 +10,8 @@ OrderedSpans::OrderedSpans(const Recording& recording, std::size_t thread, Nanos
     for (Span& span : covering_) {
         close(span);
     }
-    std::stable_sort(covering_.begin(), covering_.end(), begins_before);
+    std::stable_sort(covering_.begin(), covering_.end(),
+                     [](const Span& x, const Span& y) { return begins_before(x, y); });
 }
 
 void OrderedSpans::close(Span& span) const {
@@ -20,33 +20,41 @@ void OrderedSpans::close(Span& span) const {
     }
 }
 
-// Keeps what is not given out yet and reads the next window behind it.
-void OrderedSpans::fill() {
-    std::vector<Span> kept;
-    kept.reserve(order_.size() - next_ + window_);
-    for (; next_ < order_.size(); ++next_) {
-        kept.push_back(std::move(buffer_[order_[next_].place]));
+// The places of what was given out are free again.
+void OrderedSpans::give_back() {
+    for (std::size_t i = 0; i < next_; ++i) {
+        free_.push_back(order_[i].place);
     }
-    buffer_ = std::move(kept);
-    std::size_t read = 0;
-    for (Span span; read < window_ && !at_end_; ++read) {
+    order_.erase(order_.begin(), order_.begin() + static_cast<std::ptrdiff_t>(next_));
+    next_ = 0;
+}
+
+// By insertion from behind: a span passes those that ended inside it, so each is passed once by every one around it.
+void OrderedSpans::insert(std::size_t place) {
+    const Key key{buffer_[place].start, buffer_[place].duration, place};
+    order_.push_back(key);
+    std::size_t at = order_.size() - 1;
+    for (; at > 0 && begins_before(key, order_[at - 1]); --at) {
+        order_[at] = order_[at - 1];
+    }
+    order_[at] = key;
+}
+
+void OrderedSpans::fill() {
+    give_back();
+    for (std::size_t read = 0; read < window_ && !at_end_; ++read) {
+        if (free_.empty()) {
+            free_.push_back(buffer_.size());
+            buffer_.emplace_back();
+        }
+        Span& span = buffer_[free_.back()];
         at_end_ = !source_.next(span);
         if (!at_end_ && !rule_.covers(span)) {
             close(span);
-            buffer_.push_back(std::move(span));
+            insert(free_.back());
+            free_.pop_back();
         }
     }
-    order_.clear();
-    for (std::size_t i = 0; i < buffer_.size(); ++i) {
-        order_.push_back({buffer_[i].start, buffer_[i].duration, i});
-    }
-    std::sort(order_.begin(), order_.end(), [](const Key& x, const Key& y) {
-        if (x.start != y.start) {
-            return x.start < y.start;
-        }
-        return x.duration != y.duration ? x.duration > y.duration : x.place < y.place;
-    });
-    next_ = 0;
     const auto open_end = at_end_ ? order_.end()
                                   : std::lower_bound(order_.begin(), order_.end(), rule_.nothing_before(),
                                                      [](const Key& key, Nanoseconds t) { return key.start < t; });
@@ -59,15 +67,8 @@ const Span* OrderedSpans::peek() {
     }
     const Span* inner = next_ < ordered_ ? &buffer_[order_[next_].place] : nullptr;
     const Span* outer = next_covering_ < covering_.size() ? &covering_[next_covering_] : nullptr;
-    if (inner == nullptr || outer == nullptr) {
-        return inner != nullptr ? inner : outer;
-    }
-    return begins_before(*outer, *inner) ? outer : inner;
-}
-
-void OrderedSpans::pop() {
-    const bool covering = next_covering_ < covering_.size() && peek() == &covering_[next_covering_];
-    ++(covering ? next_covering_ : next_);
+    outer_ = outer != nullptr && (inner == nullptr || begins_before(*outer, *inner));
+    return outer_ ? outer : inner;
 }
 
 }  // namespace headrace::audit

@@ -11,7 +11,8 @@
 namespace headrace::audit {
 
 // Outer before inner where they begin together.
-inline bool begins_before(const Span& x, const Span& y) {
+template <class X, class Y>
+bool begins_before(const X& x, const Y& y) {
     return x.start != y.start ? x.start < y.start : x.duration > y.duration;
 }
 
@@ -20,9 +21,9 @@ class OrderedSpans {
 public:
     OrderedSpans(const Recording& recording, std::size_t thread, Nanoseconds end);
 
-    // The next span, null at the end. It stays where it is until pop().
+    // The next span, null at the end. It stays where it is until pop(), which follows a peek() that gave one.
     const Span* peek();
-    void pop();
+    void pop() { ++(outer_ ? next_covering_ : next_); }
 
 private:
     struct Key {
@@ -32,6 +33,8 @@ private:
     };
 
     void fill();
+    void give_back();
+    void insert(std::size_t place);
     void close(Span& span) const;
 
     std::size_t window_;
@@ -41,7 +44,9 @@ private:
     bool at_end_ = false;
     std::vector<Span> covering_;
     std::size_t next_covering_ = 0;
+    bool outer_ = false;  // what peek() gave is a covering one
     std::vector<Span> buffer_;
+    std::vector<std::size_t> free_;  // places in buffer_
     std::vector<Key> order_;
     std::size_t next_ = 0;     // in order_
     std::size_t ordered_ = 0;  // before this place of order_ nothing comes any more

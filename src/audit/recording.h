@@ -26,7 +26,7 @@ inline Kind kind(const Span& span) { return static_cast<Kind>(span.kind); }
 inline Nanoseconds end_of(const Span& span) { return span.start + span.duration; }
 
 // How many spans of a thread are put in order at a time. The figures do not depend on it.
-inline constexpr std::size_t default_window = 8192;
+inline constexpr std::size_t default_window = 2048;
 
 // The spans of one thread in the order of the spool, phases named by the text that stands behind them.
 class NamedSpans {

@@ -245,12 +245,6 @@ const Span* TrainerSpans::peek() {
     return from_main ? main : own;
 }
 
-void TrainerSpans::pop() {
-    if (peek() != nullptr) {
-        current_->pop();
-    }
-}
-
 std::vector<Trainer> find_trainers(const Recording& recording) {
     std::vector<Trainer> trainers;
     for (const auto& [pid, thread] : training_threads(recording)) {

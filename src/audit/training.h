@@ -53,12 +53,10 @@ class TrainerSpans {
 public:
     TrainerSpans(const Recording& recording, const Trainer& trainer);
 
-    const Span* peek();  // null at the end
-    void pop();
+    const Span* peek();              // null at the end
+    void pop() { current_->pop(); }  // follows a peek() that gave one
 
 private:
-    bool counts(const Span& span) const;
-
     Nanoseconds end_;
     Nanoseconds opened_ = 0;
     bool handovers_;

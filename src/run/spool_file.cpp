@@ -48,6 +48,13 @@ ThreadRecord first_thread(const spool::Header& header) {
     return thread;
 }
 
+// Which kinds have a meaning; asked for every record.
+const std::array<bool, kind_limit> known_kinds = [] {
+    std::array<bool, kind_limit> known{};
+    for (unsigned number = 1; number < kind_limit; ++number) known[number] = is_known(static_cast<Kind>(number));
+    return known;
+}();
+
 // Slots as spans, up to the first that is not complete.
 class Decoder {
 public:
@@ -68,7 +75,7 @@ public:
             // The payload has to be stepped over even when nothing else of the record makes sense.
             if (kind == Kind::text && !take_text(record, span.text)) break;
             const bool sense =
-                kind != Kind::none && is_known(kind) && record.start <= static_cast<std::uint64_t>(time_max);
+                known_kinds[static_cast<std::uint8_t>(kind)] && record.start <= static_cast<std::uint64_t>(time_max);
             if (sense) {
                 end_ = slots_.position();
                 return true;
@@ -178,7 +185,7 @@ private:
             span.kind = static_cast<std::uint8_t>(open.kind);
             span.start = static_cast<Nanoseconds>(open.start);
             span.open = true;
-            if (is_known(static_cast<Kind>(span.kind))) open_.push_back(std::move(span));
+            if (known_kinds[span.kind]) open_.push_back(std::move(span));
         }
     }
 
