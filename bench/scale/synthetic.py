@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import shutil
 import signal
 import sqlite3
 import subprocess
@@ -32,9 +31,11 @@ LOADER_CONFIG, FRAMEWORK = 3, 4
 WAIT_ENDED = 2**64 - 1
 RECORD = np.dtype([("start", "<u8"), ("duration_kind", "<u8"), ("a", "<u8"), ("b", "<u8")])
 
-MS = 1_000_000
+MS = 1_000_000  # nanoseconds
 BATCH = 16
 DEVICE_BYTES = 1 << 30
+HOOKS, SELF_NS, CALL_NS, SHIM_NS = 1000, 2 * MS, 100, 5 * MS  # of every process
+READ_BYTES, STORAGE_BYTES = 1_600_000, 800_000  # of each batch
 ITERATOR, TRAIN_LOADER = 77, 7
 EVAL_ITERATOR, EVAL_LOADER = 88, 8
 LOGGED_EVERY, SAVED_EVERY = 50, 1000
@@ -75,22 +76,19 @@ def by_end(*parts: NDArray[Any]) -> NDArray[Any]:
     return joined[np.argsort(ends, kind="stable")]
 
 
-def header(pid: int, parent: int, began: int, open_kinds: list[tuple[int, int]] | None = None) -> bytes:
+def header(pid: int, parent: int, began: int) -> bytes:
     """The header of a file of the main thread of a process."""
     out = bytearray(HEADER_BYTES)
     out[:8] = MAGIC
     out[8:24] = np.array([1, pid, parent, pid], "<u4").tobytes()
     out[24:40] = np.array([began, began], "<u8").tobytes()
     out[40:48] = np.array([1, 0], "<u4").tobytes()
-    out[48:88] = np.array([0, 1000, 2_000_000, 0, 100], "<u8").tobytes()
-    for place, (start, kind) in enumerate(open_kinds or []):
-        out[88:96] = np.array([place + 1], "<u8").tobytes()
-        out[96 + 16 * place : 112 + 16 * place] = np.array([start, kind], "<u8").tobytes()
+    out[48:88] = np.array([0, HOOKS, SELF_NS, 0, CALL_NS], "<u8").tobytes()
     return bytes(out)
 
 
 class Program:
-    """The times of every step of the made-up program. Arrays have one number for each step unless they say otherwise."""
+    """The times of the made-up program. Arrays have one number for each step unless they say otherwise."""
 
     def __init__(self, shape: Shape, began: int) -> None:
         self.shape, self.began = shape, began
@@ -142,7 +140,7 @@ class Program:
         config = {"batch_size": BATCH, "workers": s.workers, "prefetch_factor": 2, "persistent": True, "method": "fork"}
         prologue = np.concatenate(
             [
-                records(INTERPRETER, [self.began + 20 * MS], 0, 5 * MS),
+                records(INTERPRETER, [self.began + 20 * MS], 0, SHIM_NS),
                 text(FRAMEWORK, "torch 2.13.0", self.began + 200 * MS),
                 records(LOADER, [self.began + 250 * MS], 0, TRAIN_LOADER, BATCH),
                 text(LOADER_CONFIG, json.dumps(config, separators=(",", ":")), self.began + 250 * MS),
@@ -186,7 +184,7 @@ class Program:
             records(COLLATE, at + samples, collate, self.collate_cpu[mine], 0),
             records(FETCH, at, fetch, self.fetch_cpu[mine], BATCH),
             records(FETCH_SAMPLES, at, samples, self.fetch_cpu[mine] - self.collate_cpu[mine], 0),
-            records(FETCH_IO, at, 0, 1_600_000, 800_000),
+            records(FETCH_IO, at, 0, READ_BYTES, STORAGE_BYTES),
             records(CPU, at + fetch, 0, 3 * (self.fetch_cpu[mine] // 4), self.fetch_cpu[mine] // 4),
             records(SAMPLE, at + 1000, 100_000, 50_000, 0),
             records(PUT, at + fetch, 0, 0, self.batch[mine]),
@@ -198,12 +196,12 @@ class Program:
         places = np.searchsorted(at, epochs["start"].astype(np.int64)) * len(parts)
         return np.concatenate([begin, np.insert(joined, places, epochs)])
 
-    def truth(self) -> dict[str, Any]:
-        """The ledger in seconds, and what else must come out."""
+    def ledger(self) -> dict[str, float]:
+        """The seconds of each entry."""
         first_batch = int(self.wait_at[0] + self.wait[0])
         looped = slice(1, None)
         host = self.after_wait[looped].sum() + self.rest.sum() - self.rest[-1]
-        ledger = {
+        nanoseconds = {
             "startup.launch": 20 * MS,
             "startup.imports": 0,
             "startup.setup": self.setup - 20 * MS,
@@ -223,11 +221,20 @@ class Program:
             "teardown": 10 * MS + 1,
             "unattributed": 0,
         }
+        return {name: float(value) * 1e-9 for name, value in nanoseconds.items()}
+
+    def per_sample(self) -> dict[str, float]:
+        """The means over all samples."""
+        samples = BATCH * self.shape.steps
+        wall = float((self.fetch - self.collate).sum()) * 1e-9 / samples
+        cpu = float((self.fetch_cpu - self.collate_cpu).sum()) * 1e-9 / samples
         return {
-            "ledger": {name: float(value) * 1e-9 for name, value in ledger.items()},
-            "wait": self.stages(),
-            "step_seconds": self.step_seconds(),
-            "steps": self.shape.steps - 1,
+            "wall_seconds": wall,
+            "cpu_seconds": cpu,
+            "run_queue_seconds": 0.0,
+            "blocked_seconds": wall - cpu,
+            "bytes_requested": READ_BYTES / BATCH,
+            "bytes_from_storage": STORAGE_BYTES / BATCH,
         }
 
     def step_seconds(self) -> NDArray[np.float64]:
@@ -303,8 +310,3 @@ def write_file(path: Path, head: bytes, content: NDArray[Any]) -> None:
         file.write(head)
         file.write(content.tobytes())
         file.write(bytes(256 * 1024 - file.tell() % (256 * 1024)))
-
-
-def remove(home: Path) -> None:
-    """Takes the run away again."""
-    shutil.rmtree(home, ignore_errors=True)
