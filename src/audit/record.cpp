@@ -225,17 +225,21 @@ bool shut_down(const Recording& recording) {
                        [&](std::size_t thread) { return recording.threads[thread].teardown.has_value(); });
 }
 
-// A run whose recording is not finished, from its spool; it is completed once no process of it is left.
-Audit load_unfinished(const run::Folder& folder, Run& run) {
+bool going_on(const RunInfo& info) {
+    return sys::process_alive(info.parent_pid) || (info.child_pid != 0 && sys::process_alive(info.child_pid));
+}
+
+Audit audit_so_far(const run::Folder& folder, Run& run) {
+    const run::Spool spool = take_spool(run, folder);
+    run.info.ended_ns = sys::monotonic_now();
+    run.info.limits.push_back("The program is still running: this is its time up to now.");
+    return analyze(Recording(run, spool)).audit;
+}
+
+// A run whose recording headrace was killed, from its spool.
+Audit complete(const run::Folder& folder, Run& run) {
     const run::Spool spool = take_spool(run, folder);
     const Recording recording(run, spool);
-    const bool going_on =
-        sys::process_alive(run.info.parent_pid) || (run.info.child_pid != 0 && sys::process_alive(run.info.child_pid));
-    if (going_on) {
-        run.info.ended_ns = sys::monotonic_now();
-        run.info.limits.push_back("The program is still running: this is its time up to now.");
-        return analyze(recording).audit;
-    }
     run.info.limits.push_back("headrace itself was killed while it recorded: how the program ended was not seen.");
     run.info.ended_ns = last_record(recording);
     run.info.outcome = shut_down(recording) ? Outcome::finished : Outcome::killed;
@@ -244,6 +248,14 @@ Audit load_unfinished(const run::Folder& folder, Run& run) {
         analysis.audit.limits.push_back("The run could not be completed on disk: " + written.error().message + ".");
     }
     return std::move(analysis.audit);
+}
+
+Result<Audit> load_finished(const run::Folder& folder, const Run& run) {
+    const Result<std::optional<run::Figures>> figures = run::read_figures(folder);
+    if (!figures) {
+        return tl::unexpected<Error>(figures.error());
+    }
+    return *figures ? restore(run, **figures) : headrace::analyze(run);
 }
 
 }  // namespace
@@ -312,13 +324,17 @@ Result<Audit> load(const run::Folder& folder) {
         return tl::unexpected<Error>(stored.error());
     }
     if (stored->info.outcome == Outcome::running) {
-        return load_unfinished(folder, *stored);
+        if (!going_on(stored->info)) {
+            return complete(folder, *stored);
+        }
+        Audit audit = audit_so_far(folder, *stored);
+        // It may have ended while we read: then its headrace has taken the spool away from under our eyes.
+        stored = run::read(folder);
+        if (!stored || stored->info.outcome == Outcome::running) {
+            return audit;
+        }
     }
-    const Result<std::optional<run::Figures>> figures = run::read_figures(folder);
-    if (!figures) {
-        return tl::unexpected<Error>(figures.error());
-    }
-    return *figures ? restore(*stored, **figures) : headrace::analyze(*stored);
+    return load_finished(folder, *stored);
 }
 
 }  // namespace headrace::audit

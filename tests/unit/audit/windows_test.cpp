@@ -2,6 +2,8 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <cmath>
+#include <numeric>
 #include <random>
 
 #include "audit/analyze.h"
@@ -107,6 +109,45 @@ TEST(Windows, FindAnIntervalAroundEverything) {
     EXPECT_EQ(std::get<std::string>(small.at("marked.0.name")), "the loop");
     EXPECT_NEAR(std::get<double>(small.at("marked.0.seconds")), 2.0095, 1e-9);
     EXPECT_EQ(std::get<std::int64_t>(small.at("marked.0.count")), 1);
+}
+
+// A spool that somebody cuts while it is read gives fewer spans at each look.
+class Shrinking final : public run::SpanSource {
+public:
+    explicit Shrinking(const Run& run) : whole_(run), run_(run) {}
+
+    std::unique_ptr<run::SpanReader> open(std::size_t thread) const override {
+        return std::make_unique<Reader>(whole_.open(thread), run_.threads[thread].spans.size() * 4 / (4 + looks_++));
+    }
+
+private:
+    class Reader final : public run::SpanReader {
+    public:
+        Reader(std::unique_ptr<run::SpanReader> whole, std::size_t left) : whole_(std::move(whole)), left_(left) {}
+        bool next(Span& span) override { return left_ > 0 && left_-- > 0 && whole_->next(span); }
+
+    private:
+        std::unique_ptr<run::SpanReader> whole_;
+        std::size_t left_;
+    };
+
+    run::SpansInMemory whole_;
+    const Run& run_;
+    mutable std::size_t looks_ = 0;
+};
+
+RC_GTEST_PROP(Windows, SurviveASpoolThatIsCutMeanwhile, (std::uint32_t seed)) {
+    std::mt19937 random(seed);
+    Thread main(program_pid);
+    main.moment(Kind::interpreter, 1).interval(Kind::iter, 1, 2, 1, 11);
+    AnyThread(main, random).fill(2, 200, 2);
+    for (double at = 200; at < 300; at += step_ms) step(main, at, 11);
+    main.interval(Kind::wait, 1.5, 310, 13);  // around everything
+    const Run run = run_of({main}, 320);
+    const Shrinking spans(run);
+    const Ledger ledger = analyze(Recording(run, spans, 3)).audit.ranks.at(0);
+    const double sum = std::accumulate(ledger.seconds.begin(), ledger.seconds.end(), 0.0);
+    RC_ASSERT(std::abs(sum - ledger.wall_seconds) < 1e-6);
 }
 
 // ---- passes
