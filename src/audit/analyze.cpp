@@ -1,12 +1,16 @@
+#include "audit/analyze.h"
+
 #include <algorithm>
-#include <cmath>
+#include <array>
+#include <numeric>
 #include <set>
 #include <string>
+#include <unordered_set>
 
 #include "audit/batches.h"
-#include "audit/marks.h"
 #include "audit/outside.h"
 #include "audit/ranks.h"
+#include "audit/steps.h"
 #include "audit/timeline.h"
 #include "audit/training.h"
 #include "headrace/audit.h"
@@ -15,30 +19,13 @@
 namespace headrace {
 namespace {
 
-using audit::Batches;
-using audit::Fetch;
-using audit::kind;
 using audit::Kind;
 using audit::Pass;
+using audit::Recording;
 using audit::Segment;
 using audit::Trainer;
 
 double seconds(Nanoseconds t) { return static_cast<double>(t) * 1e-9; }
-
-// Spans that never ended run to the end of their process.
-Run with_open_spans_closed(const Run& run) {
-    Run closed = run;
-    audit::name_phases(closed);
-    for (ThreadRecord& thread : closed.threads) {
-        const Nanoseconds end = audit::end_of_process(run, thread.pid);
-        for (Span& span : thread.spans) {
-            if (span.open) {
-                span.duration = std::max<Nanoseconds>(0, end - span.start);
-            }
-        }
-    }
-    return closed;
-}
 
 std::string command_of(const Run& run, std::uint32_t pid) {
     const auto process = std::find_if(run.processes.begin(), run.processes.end(),
@@ -46,24 +33,40 @@ std::string command_of(const Run& run, std::uint32_t pid) {
     return process != run.processes.end() ? process->command : "";
 }
 
-Ledger make_ledger(const Run& run, const Trainer& trainer, const std::vector<Segment>& segments, const Batches& batches,
-                   double system_share) {
+// What one walk over the time of a trainer gives.
+struct Walked {
     Ledger ledger;
+    std::vector<Nanoseconds> step_times;
+    audit::Throughput batches;
+};
+
+Walked walk(const Recording& recording, const Trainer& trainer, const std::vector<audit::RankWait>& rank_waits) {
+    Walked walked;
+    Ledger& ledger = walked.ledger;
     ledger.rank = trainer.rank;
     ledger.pid = trainer.pid;
-    ledger.host = run.info.machine.host;
-    ledger.command = command_of(run, trainer.pid);
+    ledger.host = recording.run.info.machine.host;
+    ledger.command = command_of(recording.run, trainer.pid);
     ledger.wall_seconds = seconds(trainer.window.end - trainer.window.begin);
-    for (const Segment& segment : segments) {
-        ledger.seconds[static_cast<std::size_t>(segment.entry)] += seconds(segment.end - segment.begin);
+    std::array<Nanoseconds, entry_count> entries{};
+    audit::SyncCut sync(rank_waits);
+    audit::StepTimes steps(trainer.steps);
+    audit::WaitDivision waits(recording, trainer);
+    const auto take = [&](const Segment& segment) {
+        entries[static_cast<std::size_t>(segment.entry)] += segment.end - segment.begin;
         if (segment.entry == Entry::input_wait) {
-            audit::divide_wait(trainer, batches, segment, system_share, ledger.wait_seconds);
+            waits.divide(segment, ledger.wait_seconds);
         }
-    }
+        steps.take_out(segment);
+    };
+    audit::paint(recording, trainer, [&](const Segment& segment) { sync.cut(segment, take); });
+    std::transform(entries.begin(), entries.end(), ledger.seconds.begin(), seconds);
     for (double& stage : ledger.wait_seconds) {
         stage *= 1e-9;
     }
-    return ledger;
+    walked.step_times = steps.times();
+    walked.batches = waits.count();
+    return walked;
 }
 
 // A number or word of the flat JSON object that the recorder writes for a loader; empty when null or absent.
@@ -92,116 +95,48 @@ struct LoaderSeen {
 };
 
 // Adds the loaders of one thread that are not known yet. `feeds`: the thread loads ahead for one that trains.
-void add_loaders(const Trainer& trainer, bool feeds, std::vector<LoaderSeen>& seen) {
-    std::uint64_t address = 0;
-    for (const Span& span : trainer.thread->spans) {  // in the order of the spool: the text follows its loader
-        if (kind(span) == Kind::loader) {
-            address = span.a;
-        } else if (kind(span) == Kind::text && address != 0 &&
-                   span.b == static_cast<std::uint64_t>(spool::TextKind::loader_config)) {
-            const bool known =
-                std::any_of(seen.begin(), seen.end(), [&](const LoaderSeen& l) { return l.address == address; });
-            if (!known) {
-                Loader loader;
-                loader.batch_size = number_in(span.text, "batch_size");
-                loader.workers = number_in(span.text, "workers").value_or(0);
-                loader.prefetch_factor = number_in(span.text, "prefetch_factor");
-                loader.persistent = config_value(span.text, "persistent") == "true";
-                const std::string method = config_value(span.text, "method");
-                loader.method = method.empty() ? std::nullopt : std::optional<std::string>(method);
-                loader.training = std::any_of(trainer.passes.begin(), trainer.passes.end(), [&](const Pass& pass) {
-                    return (pass.training || feeds) && pass.loader == address;
-                });
-                seen.push_back({address, loader});
-            }
-            address = 0;
+void add_loaders(const Recording& recording, const Trainer& trainer, bool feeds, std::vector<LoaderSeen>& seen) {
+    std::unordered_set<std::uint64_t> training;
+    for (const Pass& pass : trainer.passes) {
+        if (pass.training || feeds) {
+            training.insert(pass.loader);
         }
+    }
+    std::unordered_set<std::uint64_t> known;
+    for (const LoaderSeen& loader : seen) {
+        known.insert(loader.address);
+    }
+    for (const auto& [address, config] : recording.threads[*trainer.thread].loaders) {
+        if (!known.insert(address).second) {
+            continue;
+        }
+        Loader loader;
+        loader.batch_size = number_in(config, "batch_size");
+        loader.workers = number_in(config, "workers").value_or(0);
+        loader.prefetch_factor = number_in(config, "prefetch_factor");
+        loader.persistent = config_value(config, "persistent") == "true";
+        const std::string method = config_value(config, "method");
+        loader.method = method.empty() ? std::nullopt : std::optional<std::string>(method);
+        loader.training = training.count(address) != 0;
+        seen.push_back({address, loader});
     }
 }
 
 // The loaders of a trainer and of the threads that load for it, each once, training ones first.
-std::vector<LoaderSeen> loaders_of(const Trainer& trainer) {
+std::vector<LoaderSeen> loaders_of(const Recording& recording, const Trainer& trainer) {
     std::vector<LoaderSeen> seen;
-    if (trainer.thread != nullptr) {
-        add_loaders(trainer, false, seen);
+    if (trainer.thread) {
+        add_loaders(recording, trainer, false, seen);
     }
     for (const Trainer& background : trainer.background) {
-        add_loaders(background, true, seen);
+        add_loaders(recording, background, true, seen);
     }
     std::stable_sort(seen.begin(), seen.end(),
                      [](const LoaderSeen& x, const LoaderSeen& y) { return x.loader.training && !y.loader.training; });
     return seen;
 }
 
-// Time of each step after the first: from the end of the step before, what is no part of a step taken out.
-std::vector<double> step_seconds(const Trainer& trainer, const std::vector<Segment>& segments) {
-    std::vector<double> durations;
-    auto segment = segments.begin();
-    for (std::size_t i = 1; i < trainer.steps.size(); ++i) {
-        const Nanoseconds begin = trainer.steps[i - 1];
-        const Nanoseconds end = trainer.steps[i];
-        while (segment != segments.end() && segment->end <= begin) {
-            ++segment;
-        }
-        Nanoseconds out = 0;
-        for (auto s = segment; s != segments.end() && s->begin < end; ++s) {
-            if (s->entry == Entry::evaluation || s->entry == Entry::checkpoint || s->entry == Entry::logging) {
-                out += std::min(s->end, end) - std::max(s->begin, begin);
-            }
-        }
-        durations.push_back(seconds(end - begin - out));
-    }
-    return durations;
-}
-
-struct Throughput {
-    double samples = 0;
-    double tokens = 0;
-    std::size_t unknown = 0;  // batches whose size nobody recorded
-};
-
-// Adds the samples of the batches that a thread asked for after `from`; of its training passes, or of all.
-void add_samples(const Trainer& trainer, const Batches& batches, Nanoseconds from, bool all, Throughput& sum) {
-    std::vector<const Span*> fetches;
-    for (const Span* span : trainer.spans) {
-        if (kind(*span) == Kind::fetch) {
-            fetches.push_back(span);
-        }
-    }
-    for (const Pass& pass : trainer.passes) {
-        for (const Span* wait : pass.waits) {
-            if (!(pass.training || all) || wait->b == spool::wait_ended || wait->start < from) {
-                continue;
-            }
-            sum.tokens += static_cast<double>(wait->b >> 32);
-            std::uint64_t samples = 0;
-            if (const Fetch* fetch = batches.find(pass, wait->b & 0xffffffffU)) {
-                samples = fetch->samples;
-            } else {
-                const auto own = std::lower_bound(fetches.begin(), fetches.end(), wait->start,
-                                                  [](const Span* s, Nanoseconds t) { return s->start < t; });
-                samples = own != fetches.end() && (*own)->start < audit::end_of(*wait) ? (*own)->b : 0;
-            }
-            sum.samples += static_cast<double>(samples);
-            sum.unknown += samples == 0 ? 1 : 0;
-        }
-    }
-}
-
-Throughput count_samples(const Trainer& trainer, const Batches& batches) {
-    Throughput sum;
-    const Nanoseconds from = trainer.steps.front();
-    for (const Trainer& background : trainer.background) {
-        add_samples(background, batches, from, true, sum);
-    }
-    if (trainer.background.empty()) {
-        add_samples(trainer, batches, from, false, sum);
-    }
-    return sum;
-}
-
-Steady make_steady(const Trainer& trainer, const std::vector<Segment>& segments, const Batches& batches,
-                   const std::vector<Loader>& loaders) {
+Steady make_steady(const Trainer& trainer, const Walked& walked, const std::vector<Loader>& loaders) {
     Steady steady;
     if (!loaders.empty() && loaders.front().training) {
         steady.batch_size = loaders.front().batch_size;
@@ -209,15 +144,13 @@ Steady make_steady(const Trainer& trainer, const std::vector<Segment>& segments,
     if (trainer.steps.empty()) {
         return steady;
     }
-    const std::vector<double> steps = step_seconds(trainer, segments);
+    std::vector<double> steps(walked.step_times.size());
+    std::transform(walked.step_times.begin(), walked.step_times.end(), steps.begin(), seconds);
     steady.steps = steps.size();
     steady.step_seconds_median = stats::median(steps);
     steady.step_seconds_p95 = stats::quantile(steps, 0.95);
-    double total = 0;
-    for (const double step : steps) {
-        total += step;
-    }
-    const Throughput sum = count_samples(trainer, batches);
+    const double total = seconds(std::accumulate(walked.step_times.begin(), walked.step_times.end(), Nanoseconds{0}));
+    const audit::Throughput& sum = walked.batches;
     if (total > 0 && sum.samples > 0 && sum.unknown == 0) {
         steady.samples_per_second = sum.samples / total;
     }
@@ -227,18 +160,7 @@ Steady make_steady(const Trainer& trainer, const std::vector<Segment>& segments,
     return steady;
 }
 
-PerSample make_per_sample(const Run& run) {
-    Fetch sum;
-    for (const ThreadRecord& thread : run.threads) {
-        for (const Fetch& fetch : audit::fetches_of(thread)) {
-            sum.samples += fetch.samples;
-            sum.sample_wall += fetch.sample_wall;
-            sum.sample_cpu += fetch.sample_cpu;
-            sum.run_queue += fetch.run_queue;
-            sum.requested += fetch.requested;
-            sum.from_storage += fetch.from_storage;
-        }
-    }
+PerSample make_per_sample(const audit::Fetch& sum) {
     PerSample mean;
     if (sum.samples == 0) {
         return mean;
@@ -284,24 +206,20 @@ std::vector<HotLineShare> hot_lines(const Run& run, bool input) {
     return lines;
 }
 
-Overhead make_overhead(const Run& run, const Trainer& trainer, const std::vector<Segment>& segments) {
+Overhead make_overhead(const Run& run, const Trainer& trainer) {
     Overhead overhead;
     for (const ThreadRecord& thread : run.threads) {
         overhead.hooks_disabled += thread.disabled;
     }
-    if (trainer.thread == nullptr) {
+    if (!trainer.thread) {
         return overhead;
     }
     constexpr double typical_call_ns = 100;  // where the program ended before it could be measured
-    const ThreadRecord& thread = *trainer.thread;
+    const ThreadRecord& thread = run.threads[*trainer.thread];
     const double call = thread.call_cost > 0 ? static_cast<double>(thread.call_cost) : typical_call_ns;
     const double hooks = static_cast<double>(thread.self) + call * static_cast<double>(thread.hooks);
-    double shim = 0;
-    for (const Span* span : trainer.spans) {
-        shim += kind(*span) == Kind::interpreter ? static_cast<double>(span->a) : 0;
-    }
-    overhead.seconds = (hooks + shim) * 1e-9;
-    const double wall = segments.empty() ? 0 : seconds(segments.back().end - segments.front().begin);
+    overhead.seconds = (hooks + static_cast<double>(trainer.shim_cost)) * 1e-9;
+    const double wall = seconds(trainer.window.end - trainer.window.begin);
     overhead.share = wall > 0 ? std::min(1.0, overhead.seconds / wall) : 0;
     if (!trainer.steps.empty()) {
         overhead.per_step_seconds = hooks * 1e-9 / static_cast<double>(trainer.steps.size());
@@ -309,24 +227,9 @@ Overhead make_overhead(const Run& run, const Trainer& trainer, const std::vector
     return overhead;
 }
 
-template <class Visit>
-void each_text(const Run& run, spool::TextKind wanted, Visit visit) {
-    for (const ThreadRecord& thread : run.threads) {
-        for (const Span& span : thread.spans) {
-            if (kind(span) == Kind::text && span.b == static_cast<std::uint64_t>(wanted)) {
-                visit(span.text);
-            }
-        }
-    }
-}
-
-template <class Wanted>
-bool any_span(const Trainer& trainer, Wanted wanted) {
-    return std::any_of(trainer.spans.begin(), trainer.spans.end(), [&](const Span* span) { return wanted(*span); });
-}
-
-std::vector<std::string> make_limits(const Run& run, const Trainer& trainer, bool stopped, std::size_t ranks,
+std::vector<std::string> make_limits(const Recording& recording, const Trainer& trainer, std::size_t ranks,
                                      bool one_group) {
+    const Run& run = recording.run;
     std::vector<std::string> limits = run.info.limits;
     const bool explained = std::any_of(limits.begin(), limits.end(), [](const std::string& limit) {
         return limit.starts_with("Nothing was recorded");
@@ -351,10 +254,10 @@ std::vector<std::string> make_limits(const Run& run, const Trainer& trainer, boo
                 "part.");
         }
     }
-    if (any_span(trainer, [](const Span& span) { return audit::entry_of_phase(span) == Entry::input_wait; })) {
+    if (trainer.marked_input) {
         limits.push_back("What the program marked as input is not divided by cause: it stands under transport.");
     }
-    if (stopped) {
+    if (recording.stopped) {
         limits.push_back("Recording ended after " + std::to_string(run.info.max_steps.value_or(0)) +
                          " steps; the ledger covers the time up to there.");
     }
@@ -370,30 +273,8 @@ std::vector<std::string> make_limits(const Run& run, const Trainer& trainer, boo
         limits.push_back("Of " + std::to_string(trainer.world) + " ranks " + std::to_string(ranks) +
                          " were recorded here: what they wait for the others stays in compute.backward.");
     }
-    std::set<std::string> texts;
-    each_text(run, spool::TextKind::disabled, [&](const std::string& text) { texts.insert("Switched off: " + text); });
-    each_text(run, spool::TextKind::limit, [&](const std::string& text) { texts.insert(text); });
-    limits.insert(limits.end(), texts.begin(), texts.end());
+    limits.insert(limits.end(), recording.limits.begin(), recording.limits.end());
     return limits;
-}
-
-bool was_stopped(const Run& run) {
-    return std::any_of(run.threads.begin(), run.threads.end(), [](const ThreadRecord& thread) {
-        return std::any_of(thread.spans.begin(), thread.spans.end(),
-                           [](const Span& span) { return kind(span) == Kind::stopped; });
-    });
-}
-
-std::optional<std::int64_t> device_peak(const Run& run) {
-    std::optional<std::int64_t> peak;
-    for (const ThreadRecord& thread : run.threads) {
-        for (const Span& span : thread.spans) {
-            if (kind(span) == Kind::memory) {
-                peak = std::max(peak.value_or(0), static_cast<std::int64_t>(span.a));
-            }
-        }
-    }
-    return peak;
 }
 
 std::uint64_t count_processes(const Run& run) {
@@ -407,49 +288,63 @@ std::uint64_t count_processes(const Run& run) {
     return pids.size();
 }
 
-}  // namespace
-
-Audit analyze(const Run& recorded) {
-    const Run run = with_open_spans_closed(recorded);
-    const std::vector<Trainer> trainers = audit::find_trainers(run);
-    const Batches batches(run);
-    const double system_share = audit::system_share(run);
-    Audit audit;
-    audit.run = run.info;
-    audit.wall_seconds = seconds(run.info.ended_ns.value_or(trainers.front().window.end) - run.info.started_ns);
-    audit.processes = count_processes(run);
-    audit.trained = trainers.front().trained;
-    std::vector<std::vector<Segment>> segments;
-    for (const Trainer& trainer : trainers) {
-        segments.push_back(audit::paint(trainer));
-    }
-    const bool one_group = audit::are_one_group(trainers);
+void add_ranks(const Recording& recording, bool one_group, audit::Analysis& analysis) {
+    const std::vector<Trainer>& trainers = analysis.trainers;
+    std::vector<std::vector<audit::RankWait>> rank_waits(trainers.size());
     if (one_group) {
-        audit::divide_backwards(trainers, segments);
+        rank_waits = audit::waits_for_ranks(recording, trainers);
     }
     for (std::size_t rank = 0; rank < trainers.size(); ++rank) {
-        audit.ranks.push_back(make_ledger(run, trainers[rank], segments[rank], batches, system_share));
+        Walked walked = walk(recording, trainers[rank], rank_waits[rank]);
+        analysis.audit.ranks.push_back(std::move(walked.ledger));
+        if (rank == 0) {
+            analysis.audit.steady = make_steady(trainers.front(), walked, analysis.audit.loaders);
+            analysis.step_times = std::move(walked.step_times);
+        }
     }
-    const Trainer& first = trainers.front();
-    for (const LoaderSeen& seen : loaders_of(first)) {
-        audit.loaders.push_back(seen.loader);
-    }
-    audit.steady = make_steady(first, segments.front(), batches, audit.loaders);
-    audit.per_sample = make_per_sample(run);
+}
+
+}  // namespace
+
+void audit::add_outside_view(const Run& run, Audit& audit) {
+    audit.run = run.info;
     audit.input_lines = hot_lines(run, true);
     audit.loop_lines = hot_lines(run, false);
     audit.host_peak_bytes =
         run.info.host_peak_bytes > 0 ? std::optional<std::int64_t>(run.info.host_peak_bytes) : std::nullopt;
-    audit.device_peak_bytes = device_peak(run);
     audit.outside = audit::outside_view(run);
-    if (audit.outside) {
-        audit.outside->marked = audit::marked_phases(first);
-    }
-    audit.overhead = make_overhead(run, first, segments.front());
-    each_text(run, spool::TextKind::framework, [&](const std::string& text) { audit.framework = text; });
-    audit.limits = make_limits(run, first, was_stopped(run), trainers.size(), one_group);
     audit.next = "headrace report " + run.info.id;
-    return audit;
+}
+
+audit::Analysis audit::analyze(const Recording& recording) {
+    const Run& run = recording.run;
+    Analysis analysis;
+    analysis.trainers = find_trainers(recording);
+    const Trainer& first = analysis.trainers.front();
+    Audit& audit = analysis.audit;
+    add_outside_view(run, audit);
+    if (audit.outside) {
+        audit.outside->marked = first.marked;
+    }
+    audit.wall_seconds = seconds(run.info.ended_ns.value_or(first.window.end) - run.info.started_ns);
+    audit.processes = count_processes(run);
+    audit.trained = first.trained;
+    for (const LoaderSeen& seen : loaders_of(recording, first)) {
+        audit.loaders.push_back(seen.loader);
+    }
+    const bool one_group = are_one_group(analysis.trainers);
+    add_ranks(recording, one_group, analysis);
+    audit.per_sample = make_per_sample(recording.fetched);
+    audit.device_peak_bytes = recording.device_peak;
+    audit.overhead = make_overhead(run, first);
+    audit.framework = recording.framework;
+    audit.limits = make_limits(recording, first, analysis.trainers.size(), one_group);
+    return analysis;
+}
+
+Audit analyze(const Run& run) {
+    const run::SpansInMemory spans(run);
+    return audit::analyze(audit::Recording(run, spans)).audit;
 }
 
 }  // namespace headrace

@@ -49,196 +49,87 @@ void divide_collate(const Fetch& fetch, double wall, std::array<double, stage_co
     at(stages, Stage::collate) += wall * (1 - queue);
 }
 
-const Pass* pass_with(const Trainer& trainer, const Span& wait) {
-    for (auto pass = trainer.passes.rbegin(); pass != trainer.passes.rend(); ++pass) {
-        if (pass->iterator == wait.a && pass->iter_begin <= wait.start) {
-            return &*pass;
-        }
+// Divides the part of a wait for a loader from `begin` to `end`.
+void divide_wait(const BatchWait& wait, Nanoseconds begin, Nanoseconds end, const Machinery& machinery,
+                 std::array<double, stage_count>& stages) {
+    const bool has_workers = !wait.pass->workers.empty();
+    if (!wait.fetch) {  // no batch came (the end of an epoch), or its worker's record is lost
+        at(stages, has_workers ? Stage::workers : Stage::transport) += static_cast<double>(end - begin);
+        return;
     }
-    return nullptr;
-}
-
-// The fetch that ran on the training thread inside this wait, where there are no workers.
-const Span* own_fetch(const Trainer& trainer, const Span& wait) {
-    auto inner = std::lower_bound(trainer.spans.begin(), trainer.spans.end(), wait.start,
-                                  [](const Span* span, Nanoseconds t) { return span->start < t; });
-    for (; inner != trainer.spans.end() && (*inner)->start < end_of(wait); ++inner) {
-        if (kind(**inner) == Kind::fetch) {
-            return *inner;
-        }
-    }
-    return nullptr;
-}
-
-void set_own(Fetch& fetch, const Trainer& trainer, const Span& span) {
-    fetch.begin = span.start;
-    fetch.end = end_of(span);
-    fetch.collate_begin = fetch.collate_end = fetch.end;
-    fetch.cpu = static_cast<double>(span.a);
-    auto inner = std::lower_bound(trainer.spans.begin(), trainer.spans.end(), span.start,
-                                  [](const Span* s, Nanoseconds t) { return s->start < t; });
-    for (; inner != trainer.spans.end() && (*inner)->start < fetch.end; ++inner) {
-        if (kind(**inner) == Kind::collate) {
-            fetch.collate_begin = (*inner)->start;
-            fetch.collate_end = end_of(**inner);
-            fetch.cpu -= static_cast<double>((*inner)->a);
-            fetch.collate_queue = static_cast<double>((*inner)->b);
-        } else if (kind(**inner) == Kind::fetch_samples) {
-            fetch.run_queue = static_cast<double>((*inner)->b);
-        }
-    }
-}
-
-// What the thread that loads ahead was waiting for meanwhile; its own work on a batch is transport.
-void divide_handover(const Trainer& trainer, const Batches& batches, const Segment& segment, double system,
-                     std::array<double, stage_count>& stages) {
-    auto left = static_cast<double>(segment.end - segment.begin);
-    for (const Trainer& background : trainer.background) {
-        auto wait = std::lower_bound(background.waits.begin(), background.waits.end(), segment.begin,
-                                     [](const Span* span, Nanoseconds t) { return end_of(*span) <= t; });
-        for (; wait != background.waits.end() && (*wait)->start < segment.end; ++wait) {
-            const Nanoseconds begin = std::max((*wait)->start, segment.begin);
-            const Nanoseconds end = std::min(end_of(**wait), segment.end);
-            const auto common = static_cast<double>(end - begin);
-            if (common <= left) {  // two threads that load at the same time do not make the wait longer
-                divide_wait(background, batches, {begin, end, Entry::input_wait, *wait}, system, stages);
-                left -= common;
-            }
-        }
-    }
-    at(stages, Stage::transport) += left;
+    const Fetch& fetch = *wait.fetch;
+    at(stages, has_workers ? Stage::workers : Stage::transport) += overlap(begin, end, begin, fetch.begin);
+    const double workers = has_workers ? static_cast<double>(wait.pass->workers.size()) : 1;
+    divide_fetch(fetch, overlap(begin, end, fetch.begin, fetch.collate_begin), machinery.system_share, workers,
+                 machinery.cores, stages);
+    divide_collate(fetch, overlap(begin, end, fetch.collate_begin, fetch.collate_end), stages);
+    at(stages, Stage::transport) += overlap(begin, end, fetch.collate_end, end);
 }
 
 }  // namespace
 
-std::vector<Fetch> fetches_of(const ThreadRecord& thread) {
-    std::vector<Fetch> fetches;
-    Fetch next;
-    bool collated = false;
-    for (const Span& span : thread.spans) {
-        switch (kind(span)) {
-            case Kind::collate:
-                next = Fetch{};
-                collated = true;
-                next.collate_begin = span.start;
-                next.collate_end = end_of(span);
-                next.cpu = -static_cast<double>(span.a);
-                next.collate_queue = static_cast<double>(span.b);
-                break;
-            case Kind::fetch:
-                if (!collated || next.collate_begin < span.start) {
-                    next = Fetch{};
-                    next.collate_begin = next.collate_end = end_of(span);
-                }
-                next.begin = span.start;
-                next.end = end_of(span);
-                next.cpu += static_cast<double>(span.a);
-                next.samples = span.b;
-                fetches.push_back(next);
-                collated = false;
-                break;
-            case Kind::fetch_samples:
-                if (!fetches.empty()) {
-                    fetches.back().sample_wall = static_cast<double>(span.duration);
-                    fetches.back().sample_cpu = static_cast<double>(span.a);
-                    fetches.back().run_queue = static_cast<double>(span.b);
-                }
-                break;
-            case Kind::fetch_io:
-                if (!fetches.empty()) {
-                    fetches.back().requested = static_cast<double>(span.a);
-                    fetches.back().from_storage = static_cast<double>(span.b);
-                }
-                break;
-            case Kind::cpu:
-                if (!fetches.empty()) {
-                    fetches.back().user = static_cast<double>(span.a);
-                    fetches.back().system = static_cast<double>(span.b);
-                }
-                break;
-            default:
-                break;
-        }
-    }
-    return fetches;
+Machinery machinery_of(const Recording& recording) {
+    const double user = recording.fetched.user, system = recording.fetched.system;
+    return {std::max(1.0, recording.run.info.machine.cores_usable), user + system > 0 ? system / (user + system) : 0};
 }
 
-Batches::Batches(const Run& run) : cores_(std::max(1.0, run.info.machine.cores_usable)) {
-    for (const ThreadRecord& thread : run.threads) {
-        const std::vector<Fetch> fetches = fetches_of(thread);
-        std::size_t done = 0;
-        unsigned generation = 0;
-        for (const Span& span : thread.spans) {
-            if (kind(span) == Kind::fetch) {
-                ++done;
-            } else if (kind(span) == Kind::resume) {
-                ++generation;
-            } else if (kind(span) == Kind::put && done > 0) {
-                by_batch_[{thread.pid, generation, span.b}] = fetches[done - 1];
+WaitDivision::WaitDivision(const Recording& recording, const Trainer& trainer)
+    : machinery_(machinery_of(recording)),
+      waits_(recording, trainer, trainer.steps.empty() ? 0 : trainer.steps.front(), false) {
+    for (const Trainer& background : trainer.background) {
+        background_.emplace_back(recording, background, trainer.steps.empty() ? 0 : trainer.steps.front(), true);
+    }
+}
+
+// What the thread that loads ahead was waiting for meanwhile; its own work on a batch is transport.
+void WaitDivision::divide_handover(const Segment& segment, std::array<double, stage_count>& stages) {
+    auto left = static_cast<double>(segment.end - segment.begin);
+    for (BatchWaits& background : background_) {
+        background.overlapping(segment.begin, segment.end, [&](const BatchWait& wait) {
+            const Nanoseconds begin = std::max(wait.span.start, segment.begin);
+            const Nanoseconds end = std::min(end_of(wait.span), segment.end);
+            const auto common = static_cast<double>(end - begin);
+            if (common > left) {  // two threads that load at the same time do not make the wait longer
+                return;
             }
-        }
+            if (kind(wait.span) == Kind::wait) {
+                divide_wait(wait, begin, end, machinery_, stages);
+            } else {
+                at(stages, Stage::transport) += common;
+            }
+            left -= common;
+        });
     }
+    at(stages, Stage::transport) += left;
 }
 
-const Fetch* Batches::find(const Pass& pass, std::uint64_t number) const {
-    for (const std::uint32_t worker : pass.workers) {
-        const auto found = by_batch_.find({worker, pass.generation, number});
-        if (found != by_batch_.end()) {
-            return &found->second;
-        }
-    }
-    return nullptr;
-}
-
-void divide_wait(const Trainer& trainer, const Batches& batches, const Segment& segment, double system,
-                 std::array<double, stage_count>& stages) {
+void WaitDivision::divide(const Segment& segment, std::array<double, stage_count>& stages) {
     const auto whole = static_cast<double>(segment.end - segment.begin);
-    if (segment.span != nullptr && kind(*segment.span) == Kind::handover) {
-        divide_handover(trainer, batches, segment, system, stages);
-        return;
-    }
-    if (segment.span == nullptr || kind(*segment.span) != Kind::wait) {
+    const Kind what = segment.span != nullptr ? kind(*segment.span) : Kind::none;
+    if (what == Kind::handover) {
+        divide_handover(segment, stages);
+    } else if (what != Kind::wait) {
         // A later epoch's workers being started; nothing divides what the program marked as input.
-        at(stages, segment.span != nullptr && kind(*segment.span) == Kind::phase ? Stage::transport : Stage::workers) +=
-            whole;
-        return;
-    }
-    const Span& wait = *segment.span;
-    const Pass* pass = pass_with(trainer, wait);
-    Fetch own;
-    const Fetch* fetch = nullptr;
-    if (pass != nullptr && !pass->workers.empty()) {
-        fetch = wait.b != spool::wait_ended ? batches.find(*pass, wait.b & 0xffffffffU) : nullptr;
-        if (fetch == nullptr) {  // no batch came (the end of an epoch), or its worker's record is lost
-            at(stages, Stage::workers) += whole;
-            return;
-        }
-        at(stages, Stage::workers) += overlap(segment.begin, segment.end, segment.begin, fetch->begin);
-    } else if (const Span* span = own_fetch(trainer, wait)) {
-        set_own(own, trainer, *span);
-        fetch = &own;
-        at(stages, Stage::transport) += overlap(segment.begin, segment.end, segment.begin, fetch->begin);
+        at(stages, what == Kind::phase ? Stage::transport : Stage::workers) += whole;
+    } else if (const BatchWait* wait = waits_.at(segment.span->start)) {
+        divide_wait(*wait, segment.begin, segment.end, machinery_, stages);
     } else {
         at(stages, Stage::transport) += whole;
-        return;
     }
-    const double workers = pass == nullptr || pass->workers.empty() ? 1 : static_cast<double>(pass->workers.size());
-    divide_fetch(*fetch, overlap(segment.begin, segment.end, fetch->begin, fetch->collate_begin), system, workers,
-                 batches.cores(), stages);
-    divide_collate(*fetch, overlap(segment.begin, segment.end, fetch->collate_begin, fetch->collate_end), stages);
-    at(stages, Stage::transport) += overlap(segment.begin, segment.end, fetch->collate_end, segment.end);
 }
 
-double system_share(const Run& run) {
-    double user = 0;
-    double system = 0;
-    for (const ThreadRecord& thread : run.threads) {
-        for (const Fetch& fetch : fetches_of(thread)) {
-            user += fetch.user;
-            system += fetch.system;
-        }
+Throughput WaitDivision::count() {
+    if (background_.empty()) {
+        return waits_.count();
     }
-    return user + system > 0 ? system / (user + system) : 0;
+    Throughput sum;
+    for (BatchWaits& background : background_) {
+        const Throughput part = background.count();
+        sum.samples += part.samples;
+        sum.tokens += part.tokens;
+        sum.unknown += part.unknown;
+    }
+    return sum;
 }
 
 }  // namespace headrace::audit

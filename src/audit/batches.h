@@ -1,56 +1,39 @@
-// What workers did for each batch, found again from the batch that the training thread waited for.
+// Divides the wait for a batch by what was done meanwhile to make it.
 #pragma once
 
 #include <array>
-#include <map>
-#include <tuple>
 #include <vector>
 
 #include "audit/timeline.h"
+#include "audit/waits.h"
 #include "headrace/ledger.h"
 
 namespace headrace::audit {
 
-// One fetch: of a worker, or of the training thread itself when there are no workers.
-struct Fetch {
-    Nanoseconds begin = 0;
-    Nanoseconds collate_begin = 0;  // equal to end where nothing was collated
-    Nanoseconds collate_end = 0;
-    Nanoseconds end = 0;
-    double cpu = 0;        // nanoseconds, collate taken out
-    double run_queue = 0;  // likewise
-    double user = 0;       // of the whole fetch, in ticks
-    double system = 0;
-    double collate_queue = 0;
-    std::uint64_t samples = 0;
-    double sample_wall = 0;
-    double sample_cpu = 0;
-    double requested = 0;  // bytes
-    double from_storage = 0;
+// What the division of every wait of a run needs to know.
+struct Machinery {
+    double cores = 1;         // usable on the machine of the run
+    double system_share = 0;  // of the fetches' CPU time, over the whole run (single fetches are below a tick)
 };
+Machinery machinery_of(const Recording& recording);
 
-// Every fetch of a thread, in order.
-std::vector<Fetch> fetches_of(const ThreadRecord& thread);
-
-class Batches {
+// Divides the waits of one trainer. Segments come in order.
+class WaitDivision {
 public:
-    explicit Batches(const Run& run);
+    WaitDivision(const Recording& recording, const Trainer& trainer);
 
-    // The fetch that made batch `number` (index + 1) of a pass; null when it was not recorded.
-    const Fetch* find(const Pass& pass, std::uint64_t number) const;
+    // Adds the nanoseconds of `segment`, of an input.wait, to `stages` by cause.
+    void divide(const Segment& segment, std::array<double, stage_count>& stages);
 
-    double cores() const { return cores_; }  // usable on the machine of the run
+    // The batches that were asked for after the first step, of the loaders that feed it.
+    Throughput count();
 
 private:
-    double cores_;
-    std::map<std::tuple<std::uint32_t, unsigned, std::uint64_t>, Fetch> by_batch_;  // worker, generation, number
+    void divide_handover(const Segment& segment, std::array<double, stage_count>& stages);
+
+    Machinery machinery_;
+    BatchWaits waits_;
+    std::vector<BatchWaits> background_;
 };
-
-// Divides the wait in `segment` (of an input.wait) by cause; adds seconds to `stages`.
-void divide_wait(const Trainer& trainer, const Batches& batches, const Segment& segment, double system_share,
-                 std::array<double, stage_count>& stages);
-
-// The share of the fetches' CPU time that the system took, over the whole run (single fetches are below a tick).
-double system_share(const Run& run);
 
 }  // namespace headrace::audit

@@ -1,136 +1,15 @@
 #include "audit/evaluation.h"
 
 #include <algorithm>
-#include <set>
+#include <utility>
 
 namespace headrace::audit {
 namespace {
 
-// A stretch in which an evaluation can lie: after a training step, up to the next request for a training batch.
-struct Gap {
-    Range range;
-    bool last = false;  // nothing of training follows
-};
-
-std::vector<Gap> gaps_between_steps(const Trainer& trainer) {
-    std::vector<Nanoseconds> requests;
-    for (const Pass& pass : trainer.passes) {
-        if (pass.training) {
-            requests.push_back(pass.iter_begin);
-            for (const Span* wait : pass.waits) {
-                if (wait->b != spool::wait_ended) {  // the request that found the epoch over asked for no batch
-                    requests.push_back(wait->start);
-                }
-            }
-        }
-    }
-    std::sort(requests.begin(), requests.end());
-    std::vector<Nanoseconds> begins{trainer.window.begin};
-    begins.insert(begins.end(), trainer.steps.begin(), trainer.steps.end());
-    std::vector<Gap> gaps;
-    for (std::size_t i = 0; i < begins.size(); ++i) {
-        const auto request = std::lower_bound(requests.begin(), requests.end(), begins[i]);
-        const bool last = request == requests.end();
-        Nanoseconds end = last ? trainer.window.end : *request;
-        if (i + 1 < begins.size()) {
-            end = std::min(end, begins[i + 1]);
-        }
-        gaps.push_back({{begins[i], end}, last && i + 1 == begins.size()});
-    }
-    return gaps;
-}
-
-using Cursor = std::vector<const Span*>::const_iterator;
-
-// The forwards of a gap that no backward of the same gap follows.
-std::vector<const Span*> forwards_alone(Cursor begin, Cursor end) {
-    std::vector<const Span*> forwards;
-    for (Cursor at = begin; at != end; ++at) {
-        if (kind(**at) == Kind::forward) {
-            forwards.push_back(*at);
-        } else if (kind(**at) == Kind::backward) {
-            forwards.clear();
-        }
-    }
-    return forwards;
-}
-
-// Where the evaluation whose first forward is given begins: at the nearest eval() before it, otherwise at the first
-// sign of its loader, otherwise at the forward itself.
-struct Begin {
-    Nanoseconds at;
-    bool marked;  // by eval()
-};
-Begin evaluation_begin(Cursor begin, Cursor end, const Span& forward, Nanoseconds earliest) {
-    Nanoseconds mode = -1;
-    Nanoseconds loader = forward.start;
-    for (Cursor at = begin; at != end && (*at)->start <= forward.start; ++at) {
-        if ((*at)->start < earliest) {
-            continue;
-        }
-        if (kind(**at) == Kind::train_mode && (*at)->b == 0) {
-            mode = (*at)->start;
-        } else if (kind(**at) == Kind::iter) {
-            loader = (*at)->start;
-        }
-    }
-    return mode >= 0 ? Begin{mode, true} : Begin{loader, false};
-}
-
-// Where it ends: at train() after its begin, otherwise with the gap; with its own last sign in the last gap, and where
-// no eval() began it: what follows may be anything.
-Nanoseconds evaluation_end(Cursor begin, Cursor end, const Gap& gap, const Begin& from) {
-    Nanoseconds last_sign = from.at;
-    for (Cursor at = begin; at != end; ++at) {
-        if ((*at)->start < from.at) {
-            continue;
-        }
-        if (kind(**at) == Kind::train_mode && (*at)->b == 1) {
-            return (*at)->start;
-        }
-        if (kind(**at) == Kind::forward || is_wait(**at)) {
-            last_sign = std::max(last_sign, std::min(end_of(**at), gap.range.end));
-        }
-    }
-    return gap.last || !from.marked ? last_sign : gap.range.end;
-}
-
-// An evaluation that stands between a batch and its step, at the top of the loop's body: from eval() to train(), with
-// forwards in it and neither a backward nor a request for a training batch.
-std::vector<Range> marked_evaluations(const Trainer& trainer) {
-    std::set<const Span*> requests;
-    for (const Pass& pass : trainer.passes) {
-        if (pass.training) {
-            requests.insert(pass.waits.begin(), pass.waits.end());
-        }
-    }
-    std::vector<Range> found;
-    constexpr Nanoseconds none = -1;
-    Nanoseconds begin = none;
-    bool forward = false;
-    for (const Span* span : trainer.spans) {
-        const bool mode = kind(*span) == Kind::train_mode;
-        if (mode && span->b == 0) {
-            begin = begin == none ? span->start : begin;
-        } else if (kind(*span) == Kind::forward) {
-            forward = begin != none;
-        } else if (mode || kind(*span) == Kind::backward || kind(*span) == Kind::optimizer ||
-                   requests.count(span) != 0) {
-            if (mode && forward) {
-                found.push_back({begin, span->start});
-            }
-            begin = none;
-            forward = false;
-        }
-    }
-    return found;
-}
-
-// Those that overlap none that is known already.
-void add_marked(Trainer& trainer) {
-    std::vector<Range>& known = trainer.evaluations;
+// Those that overlap none that is known already; `known` is in order.
+void add_marked(const std::vector<Range>& marked, std::vector<Range>& known) {
     const std::size_t before = known.size();
-    for (const Range& range : marked_evaluations(trainer)) {
+    for (const Range& range : marked) {
         const auto end = known.begin() + static_cast<std::ptrdiff_t>(before);
         const auto next =
             std::lower_bound(known.begin(), end, range.begin, [](const Range& r, Nanoseconds t) { return r.end <= t; });
@@ -143,23 +22,142 @@ void add_marked(Trainer& trainer) {
 
 }  // namespace
 
-void find_evaluations(Trainer& trainer) {
-    const auto by_start = [](const Span* span, Nanoseconds t) { return span->start < t; };
-    for (const Gap& gap : gaps_between_steps(trainer)) {
-        const Cursor begin = std::lower_bound(trainer.spans.cbegin(), trainer.spans.cend(), gap.range.begin, by_start);
-        const Cursor end = std::lower_bound(begin, trainer.spans.cend(), gap.range.end, by_start);
-        Nanoseconds done = gap.range.begin;
-        for (const Span* forward : forwards_alone(begin, end)) {
-            if (forward->start < done) {
-                continue;
+void EvaluationFinder::see(const Span& span, const Pass* pass) {
+    see_marked(span, pass);
+    while (steps_ < trainer_.steps.size() && trainer_.steps[steps_] <= span.start) {
+        if (in_gap_) {
+            close_gap(trainer_.steps[steps_], false);
+        }
+        gap_begin_ = trainer_.steps[steps_++];
+        in_gap_ = true;
+    }
+    if (!in_gap_ || span.start < gap_begin_) {
+        return;
+    }
+    // The request that found the epoch over asked for no batch.
+    const bool request = pass != nullptr && pass->training &&
+                         (span.start == pass->iter_begin || (is_wait(span) && span.b != spool::wait_ended));
+    if (request) {
+        close_gap(span.start, false);
+        in_gap_ = false;
+    } else {
+        add_sign(span);
+    }
+}
+
+void EvaluationFinder::add_sign(const Span& span) {
+    using What = Sign::What;
+    switch (kind(span)) {
+        case Kind::train_mode:
+            if (span.b <= 1) {
+                signs_.push_back({span.start, span.start, span.b == 1 ? What::train_mode : What::eval_mode});
             }
-            const Begin from = evaluation_begin(begin, end, *forward, done);
-            const Nanoseconds until = std::max(evaluation_end(begin, end, gap, from), end_of(*forward));
-            trainer.evaluations.push_back({from.at, std::min(until, gap.range.end)});
-            done = until;
+            break;
+        case Kind::iter:
+            signs_.push_back({span.start, end_of(span), What::iter});
+            break;
+        case Kind::forward:
+            signs_.push_back({span.start, end_of(span), What::forward});
+            break;
+        case Kind::backward:
+            signs_.push_back({span.start, end_of(span), What::backward});
+            break;
+        case Kind::wait:
+        case Kind::handover:
+            signs_.push_back({span.start, end_of(span), What::wait});
+            break;
+        default:
+            break;
+    }
+}
+
+// Where the evaluation whose first forward is given begins: at the nearest eval() before it, otherwise at the first
+// sign of its loader, otherwise at the forward itself.
+EvaluationFinder::Begin EvaluationFinder::begin_of(std::size_t forward, Nanoseconds earliest) const {
+    const Nanoseconds at = signs_[forward].start;
+    Nanoseconds loader = at;
+    bool iterated = false;
+    for (auto sign = signs_.rend() - static_cast<std::ptrdiff_t>(forward); sign != signs_.rend(); ++sign) {
+        if (sign->start < earliest) {
+            break;
+        }
+        if (sign->what == Sign::What::eval_mode) {
+            return {sign->start, true};
+        }
+        if (sign->what == Sign::What::iter && !iterated) {
+            loader = sign->start;
+            iterated = true;
         }
     }
-    add_marked(trainer);
+    return {loader, false};
+}
+
+// Where it ends: at train() after its begin, otherwise with the gap; with its own last sign in the last gap, and where
+// no eval() began it: what follows may be anything.
+Nanoseconds EvaluationFinder::end_of_evaluation(const Begin& from, Nanoseconds gap_end, bool last) const {
+    Nanoseconds last_sign = from.at;
+    auto sign = std::lower_bound(signs_.begin(), signs_.end(), from.at,
+                                 [](const Sign& s, Nanoseconds t) { return s.start < t; });
+    for (; sign != signs_.end(); ++sign) {
+        if (sign->what == Sign::What::train_mode) {
+            return sign->start;
+        }
+        if (sign->what == Sign::What::forward || sign->what == Sign::What::wait) {
+            last_sign = std::max(last_sign, std::min(sign->end, gap_end));
+        }
+    }
+    return last || !from.marked ? last_sign : gap_end;
+}
+
+// The forwards of the gap that no backward of the same gap follows are evaluation.
+void EvaluationFinder::close_gap(Nanoseconds end, bool last) {
+    std::size_t first = signs_.size();
+    while (first > 0 && signs_[first - 1].what != Sign::What::backward) {
+        --first;
+    }
+    Nanoseconds done = gap_begin_;
+    for (std::size_t i = first; i < signs_.size(); ++i) {
+        if (signs_[i].what != Sign::What::forward || signs_[i].start < done) {
+            continue;
+        }
+        const Begin from = begin_of(i, done);
+        const Nanoseconds until = std::max(end_of_evaluation(from, end, last), signs_[i].end);
+        found_.push_back({from.at, std::min(until, end)});
+        done = until;
+    }
+    signs_.clear();
+}
+
+void EvaluationFinder::see_marked(const Span& span, const Pass* pass) {
+    constexpr Nanoseconds none = -1;
+    const bool mode = kind(span) == Kind::train_mode;
+    if (mode && span.b == 0) {
+        eval_ = eval_ == none ? span.start : eval_;
+    } else if (kind(span) == Kind::forward) {
+        forward_ = eval_ != none;
+    } else if (mode || kind(span) == Kind::backward || kind(span) == Kind::optimizer ||
+               (is_wait(span) && pass != nullptr && pass->training)) {
+        if (mode && forward_) {
+            marked_.push_back({eval_, span.start});
+        }
+        eval_ = none;
+        forward_ = false;
+    }
+}
+
+std::vector<Range> EvaluationFinder::finish() {
+    for (; steps_ < trainer_.steps.size(); ++steps_) {
+        if (in_gap_) {
+            close_gap(trainer_.steps[steps_], false);
+        }
+        gap_begin_ = trainer_.steps[steps_];
+        in_gap_ = true;
+    }
+    if (in_gap_) {
+        close_gap(trainer_.window.end, true);
+    }
+    add_marked(marked_, found_);
+    return std::move(found_);
 }
 
 }  // namespace headrace::audit

@@ -32,19 +32,6 @@ void unite(std::vector<Range>& ranges) {
 
 }  // namespace
 
-void name_phases(Run& run) {
-    for (ThreadRecord& thread : run.threads) {
-        for (std::size_t i = 0; i + 1 < thread.spans.size(); ++i) {
-            const Span& text = thread.spans[i + 1];
-            const bool named = kind(thread.spans[i]) == Kind::phase && kind(text) == Kind::text &&
-                               text.b == static_cast<std::uint64_t>(spool::TextKind::phase_name);
-            if (named) {
-                thread.spans[i].text = text.text;
-            }
-        }
-    }
-}
-
 std::optional<Entry> entry_of_phase(const Span& span) {
     if (kind(span) != Kind::phase) {
         return std::nullopt;
@@ -57,47 +44,39 @@ std::optional<Entry> entry_of_phase(const Span& span) {
     return std::nullopt;
 }
 
-void take_marks(Trainer& trainer) {
-    bool marked = false;
-    for (const Span* span : trainer.spans) {
-        if (is_evaluation(*span)) {
-            marked = true;
-            trainer.evaluations.push_back({span->start, std::min(end_of(*span), trainer.window.end)});
-        } else if (kind(*span) == Kind::step && !trainer.trained) {
-            trainer.steps.push_back(span->start);
-        }
-    }
-    if (marked) {
-        unite(trainer.evaluations);
+void Marks::see(const Span& span) {
+    if (kind(span) == Kind::step && !trainer_.trained) {
+        steps_.push_back(span.start);
+    } else if (is_evaluation(span)) {
+        evaluations_.push_back({span.start, std::min(end_of(span), trainer_.window.end)});
+    } else if (kind(span) == Kind::phase && !span.text.empty() && !entry_of_phase(span)) {
+        add_phase(span);
     }
 }
 
-std::vector<MarkedPhase> marked_phases(const Trainer& trainer) {
-    struct Sum {
-        MarkedPhase phase;
-        Nanoseconds until = 0;  // of its last outermost one
-    };
-    std::vector<Sum> sums;
-    for (const Span* span : trainer.spans) {
-        if (kind(*span) != Kind::phase || span->text.empty() || entry_of_phase(*span)) {
-            continue;
-        }
-        auto sum = std::find_if(sums.begin(), sums.end(), [&](const Sum& s) { return s.phase.name == span->text; });
-        if (sum == sums.end()) {
-            sum = sums.insert(sums.end(), Sum{{span->text, 0, 0}});
-        }
-        ++sum->phase.count;
-        if (end_of(*span) > sum->until) {
-            const Nanoseconds from = std::max(span->start, sum->until);
-            sum->phase.seconds += static_cast<double>(end_of(*span) - from) * 1e-9;
-            sum->until = end_of(*span);
-        }
+void Marks::add_phase(const Span& span) {
+    const auto [place, first] = place_.emplace(span.text, sums_.size());
+    if (first) {
+        sums_.push_back({{span.text, 0, 0}});
     }
-    std::vector<MarkedPhase> phases;
-    for (Sum& sum : sums) {
-        phases.push_back(std::move(sum.phase));
+    Sum& sum = sums_[place->second];
+    ++sum.phase.count;
+    if (end_of(span) > sum.until) {
+        const Nanoseconds from = std::max(span.start, sum.until);
+        sum.phase.seconds += static_cast<double>(end_of(span) - from) * 1e-9;
+        sum.until = end_of(span);
     }
-    return phases;
+}
+
+void Marks::finish(Trainer& trainer) {
+    trainer.steps.insert(trainer.steps.end(), steps_.begin(), steps_.end());
+    if (!evaluations_.empty()) {
+        trainer.evaluations.insert(trainer.evaluations.end(), evaluations_.begin(), evaluations_.end());
+        unite(trainer.evaluations);
+    }
+    for (Sum& sum : sums_) {
+        trainer.marked.push_back(std::move(sum.phase));
+    }
 }
 
 }  // namespace headrace::audit

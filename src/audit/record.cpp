@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
@@ -9,9 +10,12 @@
 #include <ctime>
 #include <system_error>
 
+#include "audit/analyze.h"
+#include "audit/figures.h"
+#include "audit/kept.h"
+#include "audit/recording.h"
 #include "audit/shim.h"
 #include "audit/watch.h"
-#include "run/derived.h"
 #include "run/spool_format.h"
 #include "run/spool_reader.h"
 #include "sys/file.h"
@@ -149,19 +153,25 @@ void take_exit(RunInfo& info, const sys::Exit& exit) {
     info.outcome = outcome_of(exit);
 }
 
-void take_spool(Run& run, const run::Folder& folder) {
-    auto spool = run::read_spool(folder.spool());
-    if (spool) {
-        run.threads = std::move(spool->threads);
-        run.info.limits.insert(run.info.limits.end(), spool->problems.begin(), spool->problems.end());
-    } else {
+// The threads go into the run, their spans stay where they are.
+run::Spool take_spool(Run& run, const run::Folder& folder) {
+    Result<run::Spool> spool = run::open_spool(folder.spool());
+    if (!spool) {
         run.info.limits.push_back("The recording could not be read: " + spool.error().message + ".");
+        return {};
     }
+    run.threads = spool->threads;
+    run.info.limits.insert(run.info.limits.end(), spool->problems.begin(), spool->problems.end());
+    return std::move(*spool);
 }
 
-// Writes the run for good; the spool goes only when everything in it is in run.db.
-Result<void> store(const run::Folder& folder, const Run& run, const Audit& audit) {
-    if (Result<void> written = run::write(folder, run, run::derive(audit.ranks)); !written) {
+// Writes the run for good; the spool goes only when all that is kept of it is in run.db.
+Result<void> store(const run::Folder& folder, const Recording& recording, const Analysis& analysis) {
+    KeptSpans kept(recording, analysis);
+    const auto keep = [&kept](std::size_t thread, const Span& span) { return kept.keep(thread, span); };
+    const Result<void> written =
+        run::write(folder, recording.run, derive(analysis.audit), recording.source, kept.all() ? run::Keep() : keep);
+    if (!written) {
         return written;
     }
     std::error_code error;
@@ -205,28 +215,47 @@ Result<Recorded> run_unrecorded(const RecordOptions& options, RunInfo info, cons
     run.info = std::move(info);
     take_exit(run.info, *exit);
     run.info.limits.push_back("Nothing was recorded: " + why.message + ".");
-    return Recorded{{}, analyze(run), why};
+    return Recorded{{}, headrace::analyze(run), why};
 }
 
-Nanoseconds last_record(const Run& run) {
-    Nanoseconds last = run.info.started_ns;
-    for (const ThreadRecord& thread : run.threads) {
-        for (const Span& span : thread.spans) {
-            last = std::max(last, span.start + span.duration);
-        }
-    }
-    return last;
+bool shut_down(const Recording& recording) {
+    const auto threads = recording.threads_of.find(recording.run.info.child_pid);
+    return threads != recording.threads_of.end() &&
+           std::any_of(threads->second.begin(), threads->second.end(),
+                       [&](std::size_t thread) { return recording.threads[thread].teardown.has_value(); });
 }
 
-bool shut_down(const Run& run) {
-    for (const ThreadRecord& thread : run.threads) {
-        for (const Span& span : thread.spans) {
-            if (thread.pid == run.info.child_pid && static_cast<spool::Kind>(span.kind) == spool::Kind::teardown) {
-                return true;
-            }
-        }
+bool going_on(const RunInfo& info) {
+    return sys::process_alive(info.parent_pid) || (info.child_pid != 0 && sys::process_alive(info.child_pid));
+}
+
+Audit audit_so_far(const run::Folder& folder, Run& run) {
+    const run::Spool spool = take_spool(run, folder);
+    run.info.ended_ns = sys::monotonic_now();
+    run.info.limits.push_back("The program is still running: this is its time up to now.");
+    return analyze(Recording(run, spool)).audit;
+}
+
+// A run whose recording headrace was killed, from its spool.
+Audit complete(const run::Folder& folder, Run& run) {
+    const run::Spool spool = take_spool(run, folder);
+    const Recording recording(run, spool);
+    run.info.limits.push_back("headrace itself was killed while it recorded: how the program ended was not seen.");
+    run.info.ended_ns = last_record(recording);
+    run.info.outcome = shut_down(recording) ? Outcome::finished : Outcome::killed;
+    Analysis analysis = analyze(recording);
+    if (Result<void> written = store(folder, recording, analysis); !written) {
+        analysis.audit.limits.push_back("The run could not be completed on disk: " + written.error().message + ".");
     }
-    return false;
+    return std::move(analysis.audit);
+}
+
+Result<Audit> load_finished(const run::Folder& folder, const Run& run) {
+    const Result<std::optional<run::Figures>> figures = run::read_figures(folder);
+    if (!figures) {
+        return tl::unexpected<Error>(figures.error());
+    }
+    return *figures ? restore(run, **figures) : headrace::analyze(run);
 }
 
 }  // namespace
@@ -275,10 +304,13 @@ Result<Recorded> record(const RecordOptions& options) {
         take_exit(run.info, watch_to_the_end(*child, watch, progress));
     }
     watch.finish(run);
-    take_spool(run, *folder);
+    const run::Spool spool = take_spool(run, *folder);
     note_full_disk(run, *folder);
-    Recorded recorded{*folder, analyze(run), std::nullopt};
-    if (Result<void> stored = store(*folder, run, recorded.audit); !stored) {
+    const Recording recording(run, spool);
+    Analysis analysis = analyze(recording);
+    const Result<void> stored = store(*folder, recording, analysis);
+    Recorded recorded{*folder, std::move(analysis.audit), std::nullopt};
+    if (!stored) {
         recorded.not_stored = stored.error();
     } else if (!known) {
         recorded.audit.limits.push_back("The run's first entry could not be written: " + known.error().message + ".");
@@ -291,26 +323,18 @@ Result<Audit> load(const run::Folder& folder) {
     if (!stored) {
         return tl::unexpected<Error>(stored.error());
     }
-    Run& run = *stored;
-    if (run.info.outcome != Outcome::running) {
-        return analyze(run);
+    if (stored->info.outcome == Outcome::running) {
+        if (!going_on(stored->info)) {
+            return complete(folder, *stored);
+        }
+        Audit audit = audit_so_far(folder, *stored);
+        // It may have ended while we read: then its headrace has taken the spool away from under our eyes.
+        stored = run::read(folder);
+        if (!stored || stored->info.outcome == Outcome::running) {
+            return audit;
+        }
     }
-    take_spool(run, folder);
-    const bool going_on =
-        sys::process_alive(run.info.parent_pid) || (run.info.child_pid != 0 && sys::process_alive(run.info.child_pid));
-    if (going_on) {
-        run.info.ended_ns = sys::monotonic_now();
-        run.info.limits.push_back("The program is still running: this is its time up to now.");
-        return analyze(run);
-    }
-    run.info.limits.push_back("headrace itself was killed while it recorded: how the program ended was not seen.");
-    run.info.ended_ns = last_record(run);
-    run.info.outcome = shut_down(run) ? Outcome::finished : Outcome::killed;
-    Audit audit = analyze(run);
-    if (Result<void> written = store(folder, run, audit); !written) {
-        audit.limits.push_back("The run could not be completed on disk: " + written.error().message + ".");
-    }
-    return audit;
+    return load_finished(folder, *stored);
 }
 
 }  // namespace headrace::audit

@@ -43,7 +43,6 @@ struct Phases {
     Nanoseconds first_step;    // the loop from here
     Nanoseconds teardown;
     bool known;  // a step was seen, or at least torch: what is before it is set-up
-    std::vector<Range> evaluations;
 };
 
 // What follows the last training activity is teardown where the interpreter shut down in order. Where it did not
@@ -55,15 +54,7 @@ Nanoseconds teardown_begin(const Trainer& trainer) {
     if (!trainer.trained) {
         return *trainer.teardown;
     }
-    Nanoseconds last = trainer.steps.back();
-    for (const Span* span : trainer.spans) {
-        if (is_wait(*span) || kind(*span) == Kind::checkpoint) {
-            last = std::max(last, end_of(*span));
-        }
-    }
-    for (const Range& evaluation : trainer.evaluations) {
-        last = std::max(last, evaluation.end);
-    }
+    const Nanoseconds last = std::max(trainer.steps.back(), trainer.last_activity);
     return std::min(last, *trainer.teardown);
 }
 
@@ -75,7 +66,6 @@ Phases phases_of(const Trainer& trainer) {
     p.first_step = trainer.trained ? trainer.steps.front() : never;
     p.teardown = teardown_begin(trainer);
     p.known = trainer.trained || trainer.torch;
-    p.evaluations = trainer.evaluations;
     return p;
 }
 
@@ -143,62 +133,60 @@ Entry entry_at(const Phases& p, Nanoseconds t, const Span* span, bool evaluating
 
 // Walks the intervals as a stack and calls `emit(begin, end, innermost)` for every stretch with the same innermost one.
 template <class Emit>
-void walk(const Trainer& trainer, Emit emit) {
-    std::vector<const Span*> stack;
+void walk(const Recording& recording, const Trainer& trainer, Emit emit) {
+    std::vector<Span> stack;
     Nanoseconds at = trainer.window.begin;
     const auto advance = [&](Nanoseconds to) {
         to = std::clamp(to, at, trainer.window.end);
         if (to > at) {
-            emit(at, to, stack.empty() ? nullptr : stack.back());
+            emit(at, to, stack.empty() ? nullptr : &stack.back());
             at = to;
         }
     };
     const auto close_until = [&](Nanoseconds t) {
-        while (!stack.empty() && end_of(*stack.back()) <= t) {
-            advance(end_of(*stack.back()));
+        while (!stack.empty() && end_of(stack.back()) <= t) {
+            advance(end_of(stack.back()));
             stack.pop_back();
         }
     };
-    for (const Span* span : trainer.spans) {
-        if (is_painted(*span) && span->duration > 0) {
-            close_until(span->start);
-            advance(span->start);
+    each_span(recording, trainer, [&](const Span& span) {
+        if (is_painted(span) && span.duration > 0) {
+            close_until(span.start);
+            advance(span.start);
             stack.push_back(span);
         }
-    }
+    });
     close_until(never);
     advance(trainer.window.end);
 }
 
 }  // namespace
 
-std::vector<Segment> paint(const Trainer& trainer) {
+void paint(const Recording& recording, const Trainer& trainer, const std::function<void(const Segment&)>& emit) {
     const Phases phases = phases_of(trainer);
     std::vector<Nanoseconds> cuts{phases.shim, phases.loader_begin, phases.first_batch, phases.first_step,
                                   phases.teardown};
-    for (const Range& evaluation : phases.evaluations) {
+    for (const Range& evaluation : trainer.evaluations) {
         cuts.push_back(evaluation.begin);
         cuts.push_back(evaluation.end);
     }
     std::sort(cuts.begin(), cuts.end());
-    std::vector<Segment> segments;
     auto cut = cuts.begin();
-    auto evaluation = phases.evaluations.begin();
-    walk(trainer, [&](Nanoseconds begin, Nanoseconds end, const Span* span) {
+    auto evaluation = trainer.evaluations.begin();
+    walk(recording, trainer, [&](Nanoseconds begin, Nanoseconds end, const Span* span) {
         while (begin < end) {
             while (cut != cuts.end() && *cut <= begin) {
                 ++cut;
             }
-            while (evaluation != phases.evaluations.end() && evaluation->end <= begin) {
+            while (evaluation != trainer.evaluations.end() && evaluation->end <= begin) {
                 ++evaluation;
             }
             const Nanoseconds until = cut != cuts.end() ? std::min(end, *cut) : end;
-            const bool evaluating = evaluation != phases.evaluations.end() && evaluation->begin <= begin;
-            segments.push_back({begin, until, entry_at(phases, begin, span, evaluating), span});
+            const bool evaluating = evaluation != trainer.evaluations.end() && evaluation->begin <= begin;
+            emit({begin, until, entry_at(phases, begin, span, evaluating), span});
             begin = until;
         }
     });
-    return segments;
 }
 
 }  // namespace headrace::audit

@@ -1,7 +1,7 @@
 // Paints the wall time of one trainer with the entries of the ledger: every instant gets exactly one.
 #pragma once
 
-#include <vector>
+#include <functional>
 
 #include "audit/training.h"
 #include "headrace/ledger.h"
@@ -12,10 +12,10 @@ struct Segment {
     Nanoseconds begin = 0;
     Nanoseconds end = 0;
     Entry entry = Entry::unattributed;
-    const Span* span = nullptr;  // the innermost interval, or null
+    const Span* span = nullptr;  // the innermost interval, or null; valid during the call that gets the segment
 };
 
-// The segments cover trainer.window from begin to end without a gap or an overlap.
-std::vector<Segment> paint(const Trainer& trainer);
+// Calls emit(segment) for segments that cover trainer.window from begin to end, in order, without a gap or an overlap.
+void paint(const Recording& recording, const Trainer& trainer, const std::function<void(const Segment&)>& emit);
 
 }  // namespace headrace::audit

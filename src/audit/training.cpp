@@ -2,7 +2,7 @@
 
 #include <algorithm>
 #include <limits>
-#include <set>
+#include <map>
 
 #include "audit/evaluation.h"
 #include "audit/marks.h"
@@ -12,345 +12,260 @@ namespace {
 
 constexpr Nanoseconds never = std::numeric_limits<Nanoseconds>::max();
 
-bool is_worker(const ThreadRecord& thread) {
-    return std::any_of(thread.spans.begin(), thread.spans.end(),
-                       [](const Span& span) { return kind(span) == Kind::worker_begin; });
-}
-
-std::size_t count(const ThreadRecord& thread, Kind wanted) {
-    return static_cast<std::size_t>(
-        std::count_if(thread.spans.begin(), thread.spans.end(), [&](const Span& s) { return kind(s) == wanted; }));
-}
-
-// The end of recording by --max-steps, which holds for every process.
-Nanoseconds stop_time(const Run& run) {
-    Nanoseconds stop = never;
-    for (const ThreadRecord& thread : run.threads) {
-        for (const Span& span : thread.spans) {
-            stop = kind(span) == Kind::stopped ? std::min(stop, span.start) : stop;
+std::optional<std::size_t> main_thread(const Recording& recording, std::uint32_t pid) {
+    const auto threads = recording.threads_of.find(pid);
+    if (threads == recording.threads_of.end()) {
+        return std::nullopt;
+    }
+    for (const std::size_t thread : threads->second) {
+        if (recording.run.threads[thread].main_thread) {
+            return thread;
         }
     }
-    return stop;
+    return threads->second.front();
 }
 
-const ThreadRecord* main_thread(const Run& run, std::uint32_t pid) {
-    const ThreadRecord* first = nullptr;
-    for (const ThreadRecord& thread : run.threads) {
-        if (thread.pid == pid && (first == nullptr || (thread.main_thread && !first->main_thread))) {
-            first = &thread;
-        }
-    }
-    return first;
-}
-
-// Outer before inner where they begin together: the order in which a stack of intervals is walked.
-void sort_outer_first(std::vector<const Span*>& spans) {
-    std::stable_sort(spans.begin(), spans.end(), [](const Span* x, const Span* y) {
-        return x->start != y->start ? x->start < y->start : x->duration > y->duration;
-    });
-}
-
-void take_spans(const Run& run, Trainer& trainer) {
-    for (const Span& span : trainer.thread->spans) {
-        trainer.spans.push_back(&span);
-    }
-    const ThreadRecord* main = main_thread(run, trainer.pid);
-    if (main != trainer.thread && main != nullptr) {
-        for (const Span& span : main->spans) {
-            if (end_of(span) <= trainer.thread->opened) {
-                trainer.spans.push_back(&span);
-            }
-        }
-    }
-    std::erase_if(trainer.spans, [&](const Span* span) { return span->start >= trainer.window.end; });
-    sort_outer_first(trainer.spans);
-}
-
-void note_process(const Run& run, Trainer& trainer) {
+void note_process(const Recording& recording, Trainer& trainer) {
     trainer.shim = trainer.window.begin;
-    for (const ThreadRecord& thread : run.threads) {
-        if (thread.pid != trainer.pid) {
-            continue;
+    const auto threads = recording.threads_of.find(trainer.pid);
+    if (threads == recording.threads_of.end()) {
+        return;
+    }
+    for (const std::size_t thread : threads->second) {
+        const ThreadFacts& facts = recording.threads[thread];
+        if (facts.interpreter) {
+            trainer.shim = std::clamp(*facts.interpreter, trainer.window.begin, trainer.window.end);
         }
-        for (const Span& span : thread.spans) {
-            if (kind(span) == Kind::interpreter) {
-                trainer.shim = std::clamp(span.start, trainer.window.begin, trainer.window.end);
-            } else if (kind(span) == Kind::teardown) {
-                trainer.teardown = span.start;
-            } else if (kind(span) == Kind::group) {
-                trainer.rank = static_cast<int>(std::min<std::uint64_t>(span.a, 1 << 30));
-                trainer.world = span.b;
-            } else if (kind(span) == Kind::text && span.b == static_cast<std::uint64_t>(spool::TextKind::framework)) {
-                trainer.torch = true;
-            }
+        if (facts.teardown) {
+            trainer.teardown = facts.teardown;
         }
+        if (facts.group) {
+            trainer.rank = static_cast<int>(std::min<std::uint64_t>(facts.group->first, 1 << 30));
+            trainer.world = facts.group->second;
+        }
+        trainer.torch = trainer.torch || facts.torch;
     }
 }
 
-Trainer make_trainer(const Run& run, const ThreadRecord* thread, std::uint32_t pid) {
+Trainer make_trainer(const Recording& recording, std::optional<std::size_t> thread, std::uint32_t pid) {
+    const RunInfo& info = recording.run.info;
     Trainer trainer;
     trainer.thread = thread;
     trainer.pid = pid;
-    trainer.window.begin = run.info.started_ns;
-    if (thread != nullptr) {
-        trainer.rank = thread->rank;
-        if (pid != run.info.child_pid) {
-            trainer.window.begin = std::max(thread->process_start, run.info.started_ns);
+    trainer.window.begin = info.started_ns;
+    if (thread) {
+        const ThreadRecord& record = recording.run.threads[*thread];
+        trainer.rank = record.rank;
+        if (pid != info.child_pid) {
+            trainer.window.begin = std::max(record.process_start, info.started_ns);
         }
+        const std::optional<std::size_t> main = main_thread(recording, pid);
+        trainer.main = main != thread ? main : std::nullopt;
     }
-    trainer.window.end = std::max(trainer.window.begin, std::min(end_of_process(run, pid), stop_time(run)));
-    note_process(run, trainer);
-    if (thread != nullptr) {
-        take_spans(run, trainer);
-    }
+    trainer.process_end = end_of_process(recording, pid);
+    trainer.window.end =
+        std::max(trainer.window.begin, std::min(trainer.process_end, recording.stopped.value_or(never)));
+    note_process(recording, trainer);
     return trainer;
 }
 
-Pass* pass_of(Trainer& trainer, std::uint64_t iterator) {
-    for (auto pass = trainer.passes.rbegin(); pass != trainer.passes.rend(); ++pass) {
-        if (pass->iterator == iterator) {
-            return &*pass;
-        }
-    }
-    return nullptr;
-}
+// What the first look at a trainer's spans gives: its passes, and what the next looks need to know.
+struct FirstLook {
+    bool optimizers = false;                       // there are optimizer objects
+    bool requests = false;                         // there are training batches
+    std::optional<Nanoseconds> first_computation;  // a forward or backward
+};
 
-// A pass that goes on with the workers of an earlier one is another generation of them.
-void count_generations(Trainer& trainer) {
-    for (std::size_t i = 1; i < trainer.passes.size(); ++i) {
-        for (std::size_t j = i; j-- > 0;) {
-            const Pass& earlier = trainer.passes[j];
-            if (!earlier.workers.empty() && earlier.workers == trainer.passes[i].workers) {
-                trainer.passes[i].generation = earlier.generation + 1;
-                break;
-            }
+FirstLook find_passes(const Recording& recording, Trainer& trainer) {
+    FirstLook look;
+    PassFinder finder;
+    each_span(recording, trainer, [&](const Span& span) {
+        finder.see(span);
+        look.optimizers = look.optimizers || kind(span) == Kind::optimizer;
+        if (!look.first_computation && (kind(span) == Kind::forward || kind(span) == Kind::backward)) {
+            look.first_computation = span.start;
         }
-    }
-}
-
-void find_passes(Trainer& trainer) {
-    for (const Span* span : trainer.spans) {
-        if (kind(*span) == Kind::iter) {
-            Pass pass;
-            pass.loader = span->a;
-            pass.iterator = span->b;
-            pass.iter_begin = span->start;
-            pass.iter_end = end_of(*span);
-            trainer.passes.push_back(pass);
-        } else if (kind(*span) == Kind::worker) {
-            if (Pass* pass = pass_of(trainer, span->a)) {
-                pass->workers.push_back(static_cast<std::uint32_t>(span->b & 0xffffffffU));
-            }
-        } else if (is_wait(*span)) {
-            Pass* pass = pass_of(trainer, span->a);
-            if (pass == nullptr) {
-                Pass unseen;
-                unseen.iterator = span->a;
-                unseen.iter_begin = unseen.iter_end = span->start;
-                trainer.passes.push_back(unseen);
-                pass = &trainer.passes.back();
-            }
-            pass->waits.push_back(span);
-            trainer.waits.push_back(span);
-        }
-    }
-    count_generations(trainer);
+        trainer.shim_cost += kind(span) == Kind::interpreter ? static_cast<Nanoseconds>(span.a) : 0;
+        trainer.marked_input = trainer.marked_input || entry_of_phase(span) == Entry::input_wait;
+    });
+    trainer.passes = finder.finish();
+    look.requests =
+        std::any_of(trainer.passes.begin(), trainer.passes.end(), [](const Pass& pass) { return pass.training; });
+    return look;
 }
 
 // The threads that took batches from a loader while another thread of their process trained.
-void find_background(const Run& run, Trainer& trainer) {
-    for (const ThreadRecord& thread : run.threads) {
-        const bool gives = thread.pid == trainer.pid && &thread != trainer.thread &&
-                           std::any_of(thread.spans.begin(), thread.spans.end(), [](const Span& span) {
-                               return kind(span) == Kind::wait && span.b != spool::wait_ended;
-                           });
-        if (!gives) {
+void find_background(const Recording& recording, Trainer& trainer) {
+    for (const std::size_t thread : recording.threads_of.at(trainer.pid)) {
+        if (thread == *trainer.thread || !recording.threads[thread].takes_batches) {
             continue;
         }
         Trainer background;
-        background.thread = &thread;
+        background.thread = thread;
         background.pid = trainer.pid;
         background.window = trainer.window;
-        for (const Span& span : thread.spans) {
-            background.spans.push_back(&span);
-        }
-        std::erase_if(background.spans, [&](const Span* span) { return span->start >= trainer.window.end; });
-        sort_outer_first(background.spans);
-        find_passes(background);
+        background.process_end = trainer.process_end;
+        find_passes(recording, background);
         trainer.background.push_back(std::move(background));
     }
-    if (trainer.background.empty()) {  // what came out of a queue was no batch
-        std::erase_if(trainer.spans, [](const Span* span) { return kind(*span) == Kind::handover; });
-    }
-}
-
-std::vector<const Span*> of_kind(const Trainer& trainer, Kind wanted) {
-    std::vector<const Span*> found;
-    std::copy_if(trainer.spans.begin(), trainer.spans.end(), std::back_inserter(found),
-                 [&](const Span* span) { return kind(*span) == wanted; });
-    return found;
-}
-
-bool any_begins_in(const std::vector<const Span*>& spans, Nanoseconds begin, Nanoseconds end) {
-    const auto first = std::lower_bound(spans.begin(), spans.end(), begin,
-                                        [](const Span* span, Nanoseconds t) { return span->start < t; });
-    return first != spans.end() && (*first)->start < end;
-}
-
-// A loader whose batches come between the batches of a training pass, about one for each, feeds the same steps.
-bool accompanies(const Pass& pass, const Pass& training) {
-    std::set<std::size_t> gaps;
-    for (const Span* wait : pass.waits) {
-        const auto after = std::upper_bound(training.waits.begin(), training.waits.end(), wait->start,
-                                            [](Nanoseconds t, const Span* span) { return t < span->start; });
-        gaps.insert(static_cast<std::size_t>(after - training.waits.begin()));
-    }
-    return pass.waits.size() >= 3 && static_cast<double>(gaps.size()) >= 0.9 * static_cast<double>(pass.waits.size());
-}
-
-void mark_training_passes(Trainer& trainer) {
-    const std::vector<const Span*> backwards = of_kind(trainer, Kind::backward);
-    const std::vector<const Span*>& waits = trainer.waits;
-    for (Pass& pass : trainer.passes) {
-        for (const Span* wait : pass.waits) {
-            const auto next = std::upper_bound(waits.begin(), waits.end(), wait->start,
-                                               [](Nanoseconds t, const Span* span) { return t < span->start; });
-            const Nanoseconds until = next != waits.end() ? (*next)->start : never;
-            if (wait->b != spool::wait_ended && any_begins_in(backwards, end_of(*wait), until)) {
-                pass.training = true;
-                break;
-            }
-        }
-    }
-    for (Pass& pass : trainer.passes) {
-        pass.training = pass.training || std::any_of(trainer.passes.begin(), trainer.passes.end(), [&](const Pass& t) {
-                            return t.training && t.waits.size() >= 3 && accompanies(pass, t);
-                        });
-    }
+    trainer.handovers = !trainer.background.empty();  // otherwise what came out of a queue was no batch
 }
 
 // A step ends with the last optimizer step (or, with no optimizer object, the last backward) before the next training
 // batch is asked for. Batches whose gradients are only accumulated belong to the step that follows.
-void find_steps(Trainer& trainer) {
-    std::vector<const Span*> updates = of_kind(trainer, Kind::optimizer);
-    if (updates.empty()) {
-        updates = of_kind(trainer, Kind::backward);
-    }
-    std::vector<Nanoseconds> requests;
-    for (const Pass& pass : trainer.passes) {
-        for (const Span* wait : pass.waits) {
-            if (pass.training) {
-                requests.push_back(wait->start);
+void find_steps(const Recording& recording, Trainer& trainer, const FirstLook& look) {
+    const Kind update = look.optimizers ? Kind::optimizer : Kind::backward;
+    PassNumbers numbers;
+    std::optional<Span> last;  // update that no request has followed yet
+    const auto end_step = [&] {
+        if (last && !last->open) {
+            trainer.steps.push_back(end_of(*last));
+        }
+        last.reset();
+    };
+    each_span(recording, trainer, [&](const Span& span) {
+        const std::optional<std::size_t> pass = numbers.see(span);
+        if (is_wait(span) && trainer.passes[*pass].training) {
+            end_step();
+        } else if (kind(span) == update) {
+            if (!look.requests) {
+                end_step();
             }
+            last = span;
+        }
+    });
+    end_step();
+    std::sort(trainer.steps.begin(), trainer.steps.end());
+}
+
+void find_beginning(Trainer& trainer, const FirstLook& look) {
+    for (const Pass& pass : trainer.passes) {
+        if (pass.training) {
+            trainer.loader_begin = std::min(trainer.loader_begin.value_or(pass.iter_begin), pass.iter_begin);
+            trainer.first_batch = std::min(trainer.first_batch.value_or(pass.first_batch), pass.first_batch);
         }
     }
-    std::sort(requests.begin(), requests.end());
-    for (std::size_t i = 0; i < updates.size(); ++i) {
-        const Nanoseconds end = end_of(*updates[i]);
-        const auto request = std::upper_bound(requests.begin(), requests.end(), updates[i]->start);
-        const bool last = i + 1 == updates.size() || requests.empty() ||
-                          (request != requests.end() && *request <= updates[i + 1]->start);
-        if (last && !updates[i]->open) {
-            trainer.steps.push_back(end);
-        }
+    if (!trainer.loader_begin && !trainer.steps.empty()) {  // the first step begins with its first forward or backward
+        trainer.loader_begin = trainer.first_batch = look.first_computation;
     }
 }
 
-void find_beginning(Trainer& trainer) {
-    for (const Pass& pass : trainer.passes) {
-        if (!pass.training) {
-            continue;
+// Evaluations, what the program marked, and where its activity ended.
+void find_rest(const Recording& recording, Trainer& trainer) {
+    EvaluationFinder evaluations(trainer);
+    Marks marks(trainer);
+    PassNumbers numbers;
+    each_span(recording, trainer, [&](const Span& span) {
+        const std::optional<std::size_t> pass = numbers.see(span);
+        if (trainer.trained) {
+            evaluations.see(span, pass ? &trainer.passes[*pass] : nullptr);
         }
-        if (!trainer.loader_begin || pass.iter_begin < *trainer.loader_begin) {
-            trainer.loader_begin = pass.iter_begin;
+        marks.see(span);
+        if (is_wait(span) || kind(span) == Kind::checkpoint) {
+            trainer.last_activity = std::max(trainer.last_activity, end_of(span));
         }
-        const Nanoseconds batch = end_of(*pass.waits.front());
-        trainer.first_batch = std::min(trainer.first_batch.value_or(batch), batch);
+    });
+    if (trainer.trained) {
+        trainer.evaluations = evaluations.finish();
     }
-    if (trainer.loader_begin || trainer.steps.empty()) {
-        return;
-    }
-    for (const Span* span : trainer.spans) {  // no loader: the first step begins with its first forward or backward
-        if (kind(*span) == Kind::forward || kind(*span) == Kind::backward) {
-            trainer.loader_begin = trainer.first_batch = span->start;
-            return;
-        }
+    marks.finish(trainer);
+    for (const Range& evaluation : trainer.evaluations) {
+        trainer.last_activity = std::max(trainer.last_activity, evaluation.end);
     }
 }
 
 // The thread of a process that trains: the one with most optimizer steps, or backwards where there is no optimizer.
-std::map<std::uint32_t, const ThreadRecord*> training_threads(const Run& run) {
-    std::map<std::uint32_t, const ThreadRecord*> best;
-    std::map<std::uint32_t, std::size_t> score;
-    for (const ThreadRecord& thread : run.threads) {
-        const std::size_t backwards = count(thread, Kind::backward);
-        if (backwards == 0 || is_worker(thread)) {
+std::map<std::uint32_t, std::size_t> training_threads(const Recording& recording) {
+    std::map<std::uint32_t, std::size_t> best;
+    std::map<std::uint32_t, std::uint64_t> score;
+    for (std::size_t thread = 0; thread < recording.threads.size(); ++thread) {
+        const ThreadFacts& facts = recording.threads[thread];
+        if (facts.backwards == 0 || facts.worker) {
             continue;
         }
-        const std::size_t points = backwards + 1000000 * count(thread, Kind::optimizer);
-        if (points > score[thread.pid]) {
-            score[thread.pid] = points;
-            best[thread.pid] = &thread;
+        const std::uint32_t pid = recording.run.threads[thread].pid;
+        const std::uint64_t points = facts.backwards + 1000000 * facts.optimizers;
+        if (points > score[pid]) {
+            score[pid] = points;
+            best[pid] = thread;
         }
     }
     return best;
 }
 
-}  // namespace
-
-Nanoseconds end_of_process(const Run& run, std::uint32_t pid) {
-    if (pid == run.info.child_pid && run.info.ended_ns) {
-        return *run.info.ended_ns;
+// Nothing trained: the command's own process, or the first that recorded where it did not.
+Trainer find_command(const Recording& recording) {
+    const Run& run = recording.run;
+    std::uint32_t pid = run.info.child_pid;
+    if (!main_thread(recording, pid) && !run.threads.empty()) {
+        const auto first = std::min_element(
+            run.threads.begin(), run.threads.end(),
+            [](const ThreadRecord& x, const ThreadRecord& y) { return x.process_start < y.process_start; });
+        pid = first->pid;
     }
-    Nanoseconds end = 0;
-    for (const ProcessRecord& process : run.processes) {
-        if (process.pid == pid && process.end) {
-            end = *process.end;
-        }
+    Trainer trainer = make_trainer(recording, main_thread(recording, pid), pid);
+    if (trainer.thread) {
+        find_passes(recording, trainer);
+        find_rest(recording, trainer);
     }
-    Nanoseconds last = run.info.started_ns;
-    for (const ThreadRecord& thread : run.threads) {
-        if (thread.pid == pid) {
-            last = std::max(last, thread.opened);
-            for (const Span& span : thread.spans) {
-                last = std::max(last, end_of(span));
-            }
-        }
-    }
-    return end != 0 ? std::max(end, last) : last;
+    return trainer;
 }
 
-std::vector<Trainer> find_trainers(const Run& run) {
+}  // namespace
+
+TrainerSpans::TrainerSpans(const Recording& recording, const Trainer& trainer)
+    : end_(trainer.window.end), handovers_(trainer.handovers) {
+    if (trainer.thread) {
+        own_.emplace(recording, *trainer.thread, trainer.process_end);
+        opened_ = recording.run.threads[*trainer.thread].opened;
+    }
+    if (trainer.main) {
+        main_.emplace(recording, *trainer.main, trainer.process_end);
+    }
+}
+
+const Span* TrainerSpans::peek() {
+    const Span* own = own_ ? own_->peek() : nullptr;
+    while (own != nullptr && (own->start >= end_ || (kind(*own) == Kind::handover && !handovers_))) {
+        own_->pop();
+        own = own_->peek();
+    }
+    const Span* main = main_ ? main_->peek() : nullptr;
+    while (main != nullptr && (end_of(*main) > opened_ || main->start >= end_)) {
+        if (main->start > opened_) {
+            main_.reset();
+            main = nullptr;
+        } else {
+            main_->pop();
+            main = main_->peek();
+        }
+    }
+    const bool from_main = main != nullptr && (own == nullptr || begins_before(*main, *own));
+    current_ = from_main ? &*main_ : own_ ? &*own_ : nullptr;
+    return from_main ? main : own;
+}
+
+std::vector<Trainer> find_trainers(const Recording& recording) {
     std::vector<Trainer> trainers;
-    for (const auto& [pid, thread] : training_threads(run)) {
-        Trainer trainer = make_trainer(run, thread, pid);
-        find_background(run, trainer);
-        find_passes(trainer);
-        mark_training_passes(trainer);
-        find_steps(trainer);
-        find_beginning(trainer);
-        trainer.trained = !trainer.steps.empty();
-        find_evaluations(trainer);
-        take_marks(trainer);
+    for (const auto& [pid, thread] : training_threads(recording)) {
+        Trainer trainer = make_trainer(recording, thread, pid);
+        find_background(recording, trainer);
+        const FirstLook look = find_passes(recording, trainer);
+        find_steps(recording, trainer, look);
+        if (trainer.steps.empty()) {
+            continue;
+        }
+        trainer.trained = true;
+        find_beginning(trainer, look);
+        find_rest(recording, trainer);
         trainers.push_back(std::move(trainer));
     }
-    std::erase_if(trainers, [](const Trainer& trainer) { return !trainer.trained; });
     std::stable_sort(trainers.begin(), trainers.end(), [](const Trainer& x, const Trainer& y) {
         const int first = x.rank.value_or(1 << 30), second = y.rank.value_or(1 << 30);
         return first != second ? first < second : x.window.begin < y.window.begin;
     });
     if (trainers.empty()) {
-        std::uint32_t pid = run.info.child_pid;
-        if (main_thread(run, pid) == nullptr && !run.threads.empty()) {
-            const auto first = std::min_element(
-                run.threads.begin(), run.threads.end(),
-                [](const ThreadRecord& x, const ThreadRecord& y) { return x.process_start < y.process_start; });
-            pid = first->pid;
-        }
-        Trainer trainer = make_trainer(run, main_thread(run, pid), pid);
-        find_passes(trainer);
-        take_marks(trainer);
-        trainers.push_back(std::move(trainer));
+        trainers.push_back(find_command(recording));
     }
     return trainers;
 }

@@ -3,66 +3,75 @@
 #pragma once
 
 #include <cstddef>
-#include <map>
 #include <optional>
 #include <vector>
 
-#include "headrace/run.h"
-#include "run/spool_format.h"
+#include "audit/ordered.h"
+#include "audit/passes.h"
+#include "audit/recording.h"
+#include "headrace/ledger.h"
 
 namespace headrace::audit {
-
-using spool::Kind;
 
 struct Range {
     Nanoseconds begin = 0;
     Nanoseconds end = 0;
 };
 
-inline Kind kind(const Span& span) { return static_cast<Kind>(span.kind); }
-inline Nanoseconds end_of(const Span& span) { return span.start + span.duration; }
-
-// One iteration over a loader, from __iter__ to the last __next__.
-struct Pass {
-    std::uint64_t loader = 0;
-    std::uint64_t iterator = 0;
-    Nanoseconds iter_begin = 0;  // of __iter__, or of the first __next__ where that was not seen
-    Nanoseconds iter_end = 0;
-    unsigned generation = 0;             // how often this iterator was begun before (persistent workers)
-    std::vector<std::uint32_t> workers;  // their pids, by number
-    std::vector<const Span*> waits;      // __next__, in order
-    bool training = false;
-};
-
-// What one process that trains (or, when none does, the command's own process) did on the thread that counts.
+// What one process that trains (or, when none does, the command's own process) did on the thread that counts. A few
+// numbers for each step, and more for each pass; its spans are read again for every question (TrainerSpans).
 struct Trainer {
-    const ThreadRecord* thread = nullptr;  // null: nothing of it was recorded
+    std::optional<std::size_t> thread;  // in Recording; none: nothing of it was recorded
+    std::optional<std::size_t> main;    // the main thread, where that is another one
     std::uint32_t pid = 0;
     std::optional<int> rank;
     std::uint64_t world = 0;  // number of ranks that it joined; 0: none
     Range window;             // the process's life, or its recorded part
-    Nanoseconds shim = 0;     // when the interpreter was up
+    Nanoseconds process_end = 0;
+    Nanoseconds shim = 0;  // when the interpreter was up
     std::optional<Nanoseconds> teardown;
     bool torch = false;  // torch was imported
     bool trained = false;
-    std::vector<const Span*> spans;  // of the thread, and of the main thread before it began; by start, outer first
     std::vector<Pass> passes;
-    std::vector<const Span*> waits;  // for a batch, of all passes, in order; none overlaps another
     std::vector<Nanoseconds> steps;  // end of each training step
     std::vector<Range> evaluations;
     std::optional<Nanoseconds> loader_begin;  // the training loader's first __iter__
     std::optional<Nanoseconds> first_batch;
+    Nanoseconds last_activity = 0;    // end of the last wait, checkpoint or evaluation
+    Nanoseconds shim_cost = 0;        // time that the shim took
+    bool handovers = true;            // what comes out of a queue can be a batch
+    bool marked_input = false;        // the program marked a part as input
+    std::vector<MarkedPhase> marked;  // phases that belong to no entry, in the order of their first begin
     std::vector<Trainer> background;  // threads of the process that load batches ahead and hand them over by a queue
 };
 
-// Whether this interval is a wait for a batch: from a loader, or from a thread that loads ahead.
-inline bool is_wait(const Span& span) { return kind(span) == Kind::wait || kind(span) == Kind::handover; }
-
-// A run whose open spans were closed at the end of their process.
 // Every rank that trained, rank 0 first; when none did, one Trainer for the command's own process with trained = false.
-std::vector<Trainer> find_trainers(const Run& run);
+std::vector<Trainer> find_trainers(const Recording& recording);
 
-// Where the life of a process ends, as far as the run knows.
-Nanoseconds end_of_process(const Run& run, std::uint32_t pid);
+// The spans of a trainer's thread, and of the main thread before it began, within its window, by begin.
+class TrainerSpans {
+public:
+    TrainerSpans(const Recording& recording, const Trainer& trainer);
+
+    const Span* peek();              // null at the end
+    void pop() { current_->pop(); }  // follows a peek() that gave one
+
+private:
+    Nanoseconds end_;
+    Nanoseconds opened_ = 0;
+    bool handovers_;
+    std::optional<OrderedSpans> own_;
+    std::optional<OrderedSpans> main_;
+    OrderedSpans* current_ = nullptr;  // that peek() looked at
+};
+
+// Calls visit(span) for each.
+template <class Visit>
+void each_span(const Recording& recording, const Trainer& trainer, Visit visit) {
+    TrainerSpans spans(recording, trainer);
+    for (const Span* span = spans.peek(); span != nullptr; spans.pop(), span = spans.peek()) {
+        visit(*span);
+    }
+}
 
 }  // namespace headrace::audit

@@ -94,43 +94,57 @@ RunInfo info_of(SQLite::Database& database) {
     return info;
 }
 
-std::vector<ThreadRecord> threads_of(SQLite::Database& database, std::vector<std::uint64_t>& spans) {
+// The spans of a thread: rows in the table, and how many it recorded. The first version kept all.
+struct SpanCount {
+    std::uint64_t kept = 0;
+    std::uint64_t recorded = 0;
+};
+
+std::vector<ThreadRecord> threads_of(SQLite::Database& database, std::vector<SpanCount>& spans) {
     std::vector<ThreadRecord> threads;
+    const std::string recorded = pragma(database, "user_version") >= 2 ? "recorded" : "spans";
     SQLite::Statement query(database,
                             "SELECT id, pid, tid, parent_pid, main_thread, opened_ns, process_start_ns, rank, "
-                            "local_rank, full, dropped, hooks, self_ns, disabled, call_cost_ns, spans FROM thread "
-                            "ORDER BY id");
+                            "local_rank, full, dropped, hooks, self_ns, disabled, call_cost_ns, spans, " +
+                                recorded + " FROM thread ORDER BY id");
     const Row row(query, "thread");
     while (query.executeStep()) {
         ThreadRecord t;
+        SpanCount& count = spans.emplace_back();
         const auto expected = static_cast<std::int64_t>(threads.size()) + 1;
         (void)row.integer(0, expected, expected);
         int column = 0;
         const auto take = [&](auto&... fields) { (row.get(++column, fields), ...); };
         take(t.pid, t.tid, t.parent_pid, t.main_thread, t.opened, t.process_start, t.rank, t.local_rank, t.full,
-             t.dropped, t.hooks, t.self, t.disabled, t.call_cost, spans.emplace_back());
+             t.dropped, t.hooks, t.self, t.disabled, t.call_cost, count.kept, count.recorded);
         threads.push_back(std::move(t));
     }
     return threads;
 }
 
 // Rows stand in the order of threads and of their numbers within each; anything else is damage.
-void read_spans(SQLite::Database& database, std::vector<ThreadRecord>& threads,
-                const std::vector<std::uint64_t>& expected, std::uintmax_t file_bytes) {
+void read_spans(SQLite::Database& database, std::vector<ThreadRecord>& threads, const std::vector<SpanCount>& expected,
+                std::uintmax_t file_bytes) {
     for (std::size_t i = 0; i < threads.size(); ++i) {
-        if (expected[i] > file_bytes)
+        if (expected[i].kept > file_bytes)
             throw Damage{"a row of its table thread claims more spans than the file can hold"};
-        threads[i].spans.reserve(static_cast<std::size_t>(expected[i]));
+        threads[i].spans.reserve(static_cast<std::size_t>(expected[i].kept));
     }
     SQLite::Statement query(
         database, "SELECT thread_id, seq, kind, start_ns, duration_ns, a, b, open, text FROM span ORDER BY id");
     const Row row(query, "span");
     std::int64_t thread = 1;
+    std::int64_t next = 0;
     while (query.executeStep()) {
+        const std::int64_t before = thread;
         thread = row.integer(0, thread, static_cast<std::int64_t>(threads.size()));
-        std::vector<Span>& spans = threads[static_cast<std::size_t>(thread - 1)].spans;
-        const auto next = static_cast<std::int64_t>(spans.size());
-        (void)row.integer(1, next, next);
+        const auto place = static_cast<std::size_t>(thread - 1);
+        std::vector<Span>& spans = threads[place].spans;
+        next = thread == before ? next : 0;
+        // Where all were kept they are numbered without a gap.
+        const bool all = expected[place].kept == expected[place].recorded;
+        const auto last = static_cast<std::int64_t>(expected[place].recorded) - 1;
+        next = row.integer(1, next, all ? next : last) + 1;
         Span& span = spans.emplace_back();
         row.get(2, span.kind);
         row.get(3, span.start);
@@ -141,9 +155,11 @@ void read_spans(SQLite::Database& database, std::vector<ThreadRecord>& threads,
         row.get(8, span.text);
     }
     for (std::size_t i = 0; i < threads.size(); ++i) {
-        if (threads[i].spans.size() != expected[i]) {
+        const auto [kept, recorded] = expected[i];
+        if (kept > recorded) throw Damage{"thread " + std::to_string(i + 1) + " kept more spans than it recorded"};
+        if (threads[i].spans.size() != kept) {
             throw Damage{"thread " + std::to_string(i + 1) + " has " + std::to_string(threads[i].spans.size()) +
-                         " of " + std::to_string(expected[i]) + " spans"};
+                         " of " + std::to_string(kept) + " spans"};
         }
     }
 }
@@ -207,6 +223,25 @@ std::vector<HotLine> hot_lines_of(SQLite::Database& database) {
     return lines;
 }
 
+std::optional<Figures> figures_of(SQLite::Database& database) {
+    std::vector<SpanCount> spans;
+    (void)threads_of(database, spans);
+    const bool all = std::all_of(spans.begin(), spans.end(), [](const SpanCount& s) { return s.kept == s.recorded; });
+    if (all) return std::nullopt;
+    if (!has_table(database, "figure")) throw Damage{"it has no table figure"};
+    Figures figures;
+    SQLite::Statement query(database, "SELECT name, value FROM figure");
+    const Row row(query, "figure");
+    while (query.executeStep()) {
+        Figure& figure = figures[row.text(0)];
+        const SQLite::Column value = query.getColumn(1);
+        if (value.isInteger()) figure = value.getInt64();
+        if (value.isFloat()) figure = value.getDouble();
+        if (value.isText()) figure = value.getString();
+    }
+    return figures;
+}
+
 tl::unexpected<Error> damaged(const fs::path& path, const std::string& why) {
     // What SQLite or the file says is data: it must not reach a terminal as it is.
     return fail(ErrorCode::damaged, path.string() + " is damaged: " + base::printable(why) +
@@ -264,11 +299,13 @@ auto with_database(const Folder& folder, Body body) -> Result<decltype(body(std:
 
 Result<RunInfo> read_info(const Folder& folder) { return with_database(folder, info_of); }
 
+Result<std::optional<Figures>> read_figures(const Folder& folder) { return with_database(folder, figures_of); }
+
 Result<Run> read(const Folder& folder) {
     return with_database(folder, [&](SQLite::Database& database) {
         Run run;
         run.info = info_of(database);
-        std::vector<std::uint64_t> spans;
+        std::vector<SpanCount> spans;
         run.threads = threads_of(database, spans);
         read_spans(database, run.threads, spans, fs::file_size(folder.database()));
         run.processes = processes_of(database);

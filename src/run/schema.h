@@ -19,13 +19,14 @@ CREATE TABLE process(id INTEGER PRIMARY KEY, pid INTEGER, parent_pid INTEGER, st
     command TEXT, cpu_ns INTEGER);
 CREATE TABLE thread(id INTEGER PRIMARY KEY, pid INTEGER, tid INTEGER, parent_pid INTEGER, main_thread INTEGER,
     opened_ns INTEGER, process_start_ns INTEGER, rank INTEGER, local_rank INTEGER, full INTEGER, dropped INTEGER,
-    hooks INTEGER, self_ns INTEGER, disabled INTEGER, call_cost_ns INTEGER, spans INTEGER);
+    hooks INTEGER, self_ns INTEGER, disabled INTEGER, call_cost_ns INTEGER, spans INTEGER, recorded INTEGER);
 CREATE TABLE span(id INTEGER PRIMARY KEY, thread_id INTEGER, seq INTEGER, kind INTEGER, start_ns INTEGER,
     duration_ns INTEGER, a INTEGER, b INTEGER, open INTEGER, text TEXT);
 CREATE TABLE outside(id INTEGER PRIMARY KEY, when_ns INTEGER, cpu_ns INTEGER, read_bytes INTEGER,
     written_bytes INTEGER, requested_read_bytes INTEGER, requested_written_bytes INTEGER, resident_bytes INTEGER,
     processes INTEGER);
 CREATE TABLE hot_line(id INTEGER PRIMARY KEY, context INTEGER, file TEXT, line INTEGER, function TEXT, count INTEGER);
+CREATE TABLE figure(name TEXT PRIMARY KEY, value) WITHOUT ROWID;
 CREATE TABLE ledger(rank INTEGER, pid INTEGER, entry TEXT, seconds REAL, share REAL);
 CREATE TABLE input_wait(rank INTEGER, pid INTEGER, stage TEXT, seconds REAL, share REAL);
 CREATE VIEW interval AS

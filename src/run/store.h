@@ -3,15 +3,20 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
+#include <map>
 #include <optional>
 #include <string>
+#include <variant>
 #include <vector>
 
+#include "headrace/result.h"
 #include "headrace/run.h"
+#include "run/spans.h"
 
 namespace headrace::run {
 
-inline constexpr int schema_version = 1;
+inline constexpr int schema_version = 2;
 
 // A run folder: DIR/.headrace/runs/<time>-<id>/ with run.db, report.json and, while it is being recorded, spool/.
 struct Folder {
@@ -33,7 +38,7 @@ Result<Folder> create(const std::filesystem::path& home, const std::string& star
 // Writes info alone, at the start, so that a run whose parent is killed is still known. Replaces what is there.
 Result<void> write_info(const Folder& folder, const RunInfo& info);
 
-// A row of the tables ledger and input_wait, which are there for SQL users and never read back. derived.h makes them.
+// A row of the tables ledger and input_wait, which are there for SQL users and never read back.
 struct DerivedRow {
     std::optional<int> rank;
     std::uint32_t pid = 0;
@@ -41,19 +46,34 @@ struct DerivedRow {
     double seconds = 0;
     double share = 0;
 };
+
+// What the audit showed, by name; the audit alone knows the names.
+using Figure = std::variant<std::monostate, std::int64_t, double, std::string>;
+using Figures = std::map<std::string, Figure>;
+
 struct Derived {
     std::vector<DerivedRow> ledger;
     std::vector<DerivedRow> input_wait;
+    Figures figures;
 };
 
+// Which spans of a run are kept; asked for each one, thread after thread, in the order in which they ended.
+using Keep = std::function<bool(std::size_t thread, const Span& span)>;
+
 // Writes the whole run into run.db: appears whole or not at all (temporary name, fsync, rename). On an error (no_space,
-// permission_denied, io_error) nothing is left behind and an older run.db is unharmed.
+// permission_denied, io_error) nothing is left behind and an older run.db is unharmed. The spans are those of `source`,
+// or of `run` itself; without `keep` all of them.
+Result<void> write(const Folder& folder, const Run& run, const Derived& derived, const SpanSource& source,
+                   const Keep& keep);
 Result<void> write(const Folder& folder, const Run& run, const Derived& derived = {});
 
 // Reads run.db. Errors: not_found, damaged (not SQLite, a missing table, an impossible value), newer_version.
 // When run.db holds info alone (recording goes on, or its parent was killed), threads is empty.
 Result<Run> read(const Folder& folder);
 Result<RunInfo> read_info(const Folder& folder);
+
+// The figures of a run that kept a part of its spans; none where it kept all, so that they can be computed from them.
+Result<std::optional<Figures>> read_figures(const Folder& folder);
 
 // Finds a run: empty (the newest), an id or the unique start of one, a name (the newest of that name), or a path of a
 // run folder or its run.db. In this order: a path with a slash, an exact id, a name, the start of an id, any other

@@ -108,6 +108,10 @@ private:
     void bind(int column, std::string_view text) { statement_.bind(column, std::string(text)); }
     void bind(int column, const char* text) { statement_.bind(column, text); }
     void bind(int column, Outcome outcome) { bind(column, word(outcome)); }
+    void bind(int column, const Figure& figure) {
+        std::visit([&](const auto& value) { bind(column, value); }, figure);
+    }
+    void bind(int column, std::monostate) { statement_.bind(column); }
     template <class T>
     void bind(int column, const std::optional<T>& value) {
         if (value) {
@@ -143,19 +147,32 @@ void insert_kinds(SQLite::Database& database) {
     }
 }
 
-void insert_threads(SQLite::Database& database, const std::vector<ThreadRecord>& records) {
-    Inserter threads(database, "INSERT INTO thread VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+struct Count {
+    std::uint64_t kept = 0;
+    std::uint64_t recorded = 0;
+};
+
+Count insert_spans(Inserter& spans, std::size_t thread, SpanReader& reader, const Keep& keep) {
+    Count count;
+    for (Span s; reader.next(s); ++count.recorded) {
+        if (keep && !keep(thread, s)) continue;
+        spans.insert(static_cast<std::uint64_t>(thread) + 1, count.recorded, int{s.kind}, s.start, s.duration,
+                     static_cast<std::int64_t>(s.a), static_cast<std::int64_t>(s.b), s.open, s.text);
+        ++count.kept;
+    }
+    return count;
+}
+
+void insert_threads(SQLite::Database& database, const std::vector<ThreadRecord>& records, const SpanSource& source,
+                    const Keep& keep) {
+    Inserter threads(database, "INSERT INTO thread VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     Inserter spans(database, "INSERT INTO span VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
-    std::int64_t id = 0;
-    for (const ThreadRecord& t : records) {
-        threads.insert(++id, t.pid, t.tid, t.parent_pid, t.main_thread, t.opened, t.process_start, t.rank, t.local_rank,
-                       t.full, t.dropped, t.hooks, t.self, t.disabled, t.call_cost,
-                       static_cast<std::uint64_t>(t.spans.size()));
-        std::int64_t seq = 0;
-        for (const Span& s : t.spans) {
-            spans.insert(id, seq++, int{s.kind}, s.start, s.duration, static_cast<std::int64_t>(s.a),
-                         static_cast<std::int64_t>(s.b), s.open, s.text);
-        }
+    for (std::size_t i = 0; i < records.size(); ++i) {
+        const ThreadRecord& t = records[i];
+        const Count count = insert_spans(spans, i, *source.open(i), keep);
+        threads.insert(static_cast<std::uint64_t>(i) + 1, t.pid, t.tid, t.parent_pid, t.main_thread, t.opened,
+                       t.process_start, t.rank, t.local_rank, t.full, t.dropped, t.hooks, t.self, t.disabled,
+                       t.call_cost, count.kept, count.recorded);
     }
 }
 
@@ -177,10 +194,20 @@ void insert_derived(SQLite::Database& database, const Derived& derived) {
     for (const DerivedRow& row : derived.ledger) ledger.insert(row.rank, row.pid, row.name, row.seconds, row.share);
     Inserter wait(database, "INSERT INTO input_wait VALUES(?, ?, ?, ?, ?)");
     for (const DerivedRow& row : derived.input_wait) wait.insert(row.rank, row.pid, row.name, row.seconds, row.share);
+    Inserter figures(database, "INSERT INTO figure VALUES(?, ?)");
+    for (const auto& [name, figure] : derived.figures) figures.insert(name, figure);
 }
 
+// What a run has besides its info.
+struct Whole {
+    const Run& run;
+    const Derived& derived;
+    const SpanSource& source;
+    const Keep& keep;
+};
+
 // The file is a temporary one: what a crash leaves of it is thrown away, so it needs no journal and no sync of its own.
-void fill(SQLite::Database& database, const RunInfo& info, const Run* run, const Derived& derived) {
+void fill(SQLite::Database& database, const RunInfo& info, const Whole* whole) {
     database.exec("PRAGMA journal_mode = OFF; PRAGMA synchronous = OFF; PRAGMA locking_mode = EXCLUSIVE");
     database.exec("PRAGMA application_id = " + std::to_string(application_id));
     database.exec("PRAGMA user_version = " + std::to_string(schema_version));
@@ -188,10 +215,10 @@ void fill(SQLite::Database& database, const RunInfo& info, const Run* run, const
     database.exec(schema_sql);
     insert_kinds(database);
     insert_info(database, info);
-    if (run != nullptr) {
-        insert_threads(database, run->threads);
-        insert_outside_view(database, *run);
-        insert_derived(database, derived);
+    if (whole != nullptr) {
+        insert_threads(database, whole->run.threads, whole->source, whole->keep);
+        insert_outside_view(database, whole->run);
+        insert_derived(database, whole->derived);
     }
     database.exec("COMMIT");
 }
@@ -203,22 +230,22 @@ tl::unexpected<Error> failure_of(const SQLite::Exception& exception, int error_n
     return fail(ErrorCode::io_error, doing + ": " + exception.what());
 }
 
-Result<void> write_database(const Folder& folder, const RunInfo& info, const Run* run, const Derived& derived) {
+Result<void> write_database(const Folder& folder, const RunInfo& info, const Whole* whole) {
     const std::string doing = "cannot write " + folder.database().string();
     try {
-        const fs::path whole = fs::absolute(folder.path);  // SQLite might take a relative name for a URI
-        remove_rubbish(whole);
-        Temporary temporary(whole);
+        const fs::path absolute = fs::absolute(folder.path);  // SQLite might take a relative name for a URI
+        remove_rubbish(absolute);
+        Temporary temporary(absolute);
         if (const int error = temporary.make(); error != 0) return fail_errno(error, doing);
         {
             SQLite::Database database(temporary.path().string(), SQLite::OPEN_READWRITE);
             try {
-                fill(database, info, run, derived);
+                fill(database, info, whole);
             } catch (const SQLite::Exception& exception) {
                 return failure_of(exception, sqlite3_system_errno(database.getHandle()), doing);
             }
         }
-        if (const int error = temporary.move_to(whole / "run.db"); error != 0) return fail_errno(error, doing);
+        if (const int error = temporary.move_to(absolute / "run.db"); error != 0) return fail_errno(error, doing);
         return {};
     } catch (const std::bad_alloc&) {
         return fail(ErrorCode::io_error, doing + ": there is not enough memory");
@@ -229,10 +256,16 @@ Result<void> write_database(const Folder& folder, const RunInfo& info, const Run
 
 }  // namespace
 
-Result<void> write_info(const Folder& folder, const RunInfo& info) { return write_database(folder, info, nullptr, {}); }
+Result<void> write_info(const Folder& folder, const RunInfo& info) { return write_database(folder, info, nullptr); }
+
+Result<void> write(const Folder& folder, const Run& run, const Derived& derived, const SpanSource& source,
+                   const Keep& keep) {
+    const Whole whole{run, derived, source, keep};
+    return write_database(folder, run.info, &whole);
+}
 
 Result<void> write(const Folder& folder, const Run& run, const Derived& derived) {
-    return write_database(folder, run.info, &run, derived);
+    return write(folder, run, derived, SpansInMemory(run), nullptr);
 }
 
 }  // namespace headrace::run

@@ -1,0 +1,212 @@
+#include "audit/figures.h"
+
+#include <cmath>
+#include <limits>
+#include <string>
+#include <type_traits>
+#include <utility>
+
+#include "audit/analyze.h"
+
+namespace headrace::audit {
+namespace {
+
+template <class T>
+inline constexpr bool is_optional = false;
+template <class T>
+inline constexpr bool is_optional<std::optional<T>> = true;
+
+std::string numbered(const std::string& list, std::size_t number) { return list + "." + std::to_string(number); }
+
+// Puts fields down as figures.
+class Writer {
+public:
+    explicit Writer(run::Figures& figures) : figures_(figures) {}
+
+    template <class T>
+    void operator()(const std::string& name, const T& field) {
+        figures_[name] = value_of(field);
+    }
+    template <class T, class Visit>
+    void list(const std::string& name, const std::vector<T>& items, Visit visit) {
+        (*this)(name, static_cast<std::uint64_t>(items.size()));
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            visit(numbered(name, i), items[i]);
+        }
+    }
+
+private:
+    template <class T>
+    static run::Figure value_of(const T& field) {
+        if constexpr (is_optional<T>) {
+            return field ? value_of(*field) : run::Figure{};
+        } else if constexpr (std::is_integral_v<T>) {
+            return static_cast<std::int64_t>(field);
+        } else {
+            return field;
+        }
+    }
+
+    run::Figures& figures_;
+};
+
+// Sets fields from figures.
+class Reader {
+public:
+    explicit Reader(const run::Figures& figures) : figures_(figures) {}
+
+    template <class T>
+    void operator()(const std::string& name, T& field) {
+        const auto figure = figures_.find(name);
+        if (figure == figures_.end() || !set(figure->second, field)) {
+            wrong_ = wrong_.empty() ? name : wrong_;
+        }
+    }
+    template <class T, class Visit>
+    void list(const std::string& name, std::vector<T>& items, Visit visit) {
+        std::uint64_t size = 0;
+        (*this)(name, size);
+        if (size > figures_.size()) {  // an item has one figure at least
+            wrong_ = name;
+            return;
+        }
+        items.resize(static_cast<std::size_t>(size));
+        for (std::size_t i = 0; i < items.size(); ++i) {
+            visit(numbered(name, i), items[i]);
+        }
+    }
+
+    const std::string& wrong() const { return wrong_; }  // the first that is missing or impossible; empty: none
+
+private:
+    template <class T>
+    static bool set(const run::Figure& figure, T& field) {
+        if constexpr (is_optional<T>) {
+            field.reset();
+            return std::holds_alternative<std::monostate>(figure) || set(figure, field.emplace());
+        } else if constexpr (std::is_integral_v<T>) {
+            const auto* value = std::get_if<std::int64_t>(&figure);
+            if (value == nullptr || *value < 0 ||
+                static_cast<std::uint64_t>(*value) > static_cast<std::uint64_t>(std::numeric_limits<T>::max())) {
+                return false;
+            }
+            field = static_cast<T>(*value);
+            return true;
+        } else {
+            const auto* value = std::get_if<T>(&figure);
+            if (value == nullptr) {
+                return false;
+            }
+            field = *value;
+            if constexpr (std::is_floating_point_v<T>) {
+                return std::isfinite(field) && field >= 0;
+            }
+            return true;
+        }
+    }
+
+    const run::Figures& figures_;
+    std::string wrong_;
+};
+
+template <class Rank, class Visit>
+void visit_rank(const std::string& name, Rank& ledger, Visit& visit) {
+    visit(name + ".rank", ledger.rank);
+    visit(name + ".pid", ledger.pid);
+    visit(name + ".host", ledger.host);
+    visit(name + ".command", ledger.command);
+    visit(name + ".wall_seconds", ledger.wall_seconds);
+    for (std::size_t i = 0; i < entry_count; ++i) {
+        visit(name + ".ledger." + std::string(headrace::name(static_cast<Entry>(i))), ledger.seconds[i]);
+    }
+    for (std::size_t i = 0; i < stage_count; ++i) {
+        visit(name + ".input_wait." + std::string(headrace::name(static_cast<Stage>(i))), ledger.wait_seconds[i]);
+    }
+}
+
+template <class Seen, class Visit>
+void visit_loader(const std::string& name, Seen& loader, Visit& visit) {
+    visit(name + ".batch_size", loader.batch_size);
+    visit(name + ".workers", loader.workers);
+    visit(name + ".prefetch_factor", loader.prefetch_factor);
+    visit(name + ".persistent", loader.persistent);
+    visit(name + ".method", loader.method);
+    visit(name + ".training", loader.training);
+}
+
+// Every figure that comes from the spans: one list for writing and reading.
+template <class Whole, class Marked, class Visit>
+void visit_figures(Whole& audit, Marked& marked, Visit& visit) {
+    visit("wall_seconds", audit.wall_seconds);
+    visit("framework", audit.framework);
+    visit("processes", audit.processes);
+    visit("trained", audit.trained);
+    visit("device_peak_bytes", audit.device_peak_bytes);
+    visit("steady.steps", audit.steady.steps);
+    visit("steady.step_seconds_median", audit.steady.step_seconds_median);
+    visit("steady.step_seconds_p95", audit.steady.step_seconds_p95);
+    visit("steady.samples_per_second", audit.steady.samples_per_second);
+    visit("steady.tokens_per_second", audit.steady.tokens_per_second);
+    visit("steady.batch_size", audit.steady.batch_size);
+    visit("per_sample.wall_seconds", audit.per_sample.wall_seconds);
+    visit("per_sample.cpu_seconds", audit.per_sample.cpu_seconds);
+    visit("per_sample.run_queue_seconds", audit.per_sample.run_queue_seconds);
+    visit("per_sample.blocked_seconds", audit.per_sample.blocked_seconds);
+    visit("per_sample.bytes_requested", audit.per_sample.bytes_requested);
+    visit("per_sample.bytes_from_storage", audit.per_sample.bytes_from_storage);
+    visit("overhead.seconds", audit.overhead.seconds);
+    visit("overhead.share", audit.overhead.share);
+    visit("overhead.per_step_seconds", audit.overhead.per_step_seconds);
+    visit("overhead.hooks_disabled", audit.overhead.hooks_disabled);
+    visit.list("ranks", audit.ranks, [&](const std::string& name, auto& ledger) { visit_rank(name, ledger, visit); });
+    visit.list("loaders", audit.loaders, [&](const std::string& name, auto& seen) { visit_loader(name, seen, visit); });
+    visit.list("limits", audit.limits, [&](const std::string& name, auto& limit) { visit(name, limit); });
+    visit.list("marked", marked, [&](const std::string& name, auto& phase) {
+        visit(name + ".name", phase.name);
+        visit(name + ".seconds", phase.seconds);
+        visit(name + ".count", phase.count);
+    });
+}
+
+}  // namespace
+
+run::Derived derive(const Audit& audit) {
+    run::Derived derived;
+    for (const Ledger& ledger : audit.ranks) {
+        const auto row = [&](std::string_view name, double seconds, double whole) {
+            return run::DerivedRow{ledger.rank, ledger.pid, std::string(name), seconds,
+                                   whole > 0 ? seconds / whole : 0};
+        };
+        for (std::size_t i = 0; i < entry_count; ++i) {
+            derived.ledger.push_back(row(name(static_cast<Entry>(i)), ledger.seconds[i], ledger.wall_seconds));
+        }
+        const double wait = ledger.seconds[static_cast<std::size_t>(Entry::input_wait)];
+        for (std::size_t i = 0; i < stage_count; ++i) {
+            derived.input_wait.push_back(row(name(static_cast<Stage>(i)), ledger.wait_seconds[i], wait));
+        }
+    }
+    const std::vector<MarkedPhase> marked = audit.outside ? audit.outside->marked : std::vector<MarkedPhase>();
+    Writer writer(derived.figures);
+    visit_figures(audit, marked, writer);
+    return derived;
+}
+
+Result<Audit> restore(const Run& run, const run::Figures& figures) {
+    Audit audit;
+    add_outside_view(run, audit);
+    std::vector<MarkedPhase> marked;
+    Reader reader(figures);
+    visit_figures(audit, marked, reader);
+    if (!reader.wrong().empty() || audit.ranks.empty()) {
+        const std::string wrong = reader.wrong().empty() ? "ranks" : reader.wrong();
+        return fail(ErrorCode::damaged, "the run.db of run " + run.info.id + " is damaged: its figure " + wrong +
+                                            " is missing or impossible; put back a copy of it, or delete the folder "
+                                            "of the run");
+    }
+    if (audit.outside) {
+        audit.outside->marked = std::move(marked);
+    }
+    return audit;
+}
+
+}  // namespace headrace::audit

@@ -1,0 +1,123 @@
+#include "audit/passes.h"
+
+#include <algorithm>
+#include <map>
+#include <utility>
+
+namespace headrace::audit {
+namespace {
+
+// A pass that goes on with the workers of an earlier one is another generation of them.
+void count_generations(std::vector<Pass>& passes) {
+    std::map<std::vector<std::uint32_t>, unsigned> begun;
+    for (Pass& pass : passes) {
+        if (!pass.workers.empty()) {
+            pass.generation = begun[pass.workers]++;
+        }
+    }
+}
+
+// A loader whose batches come between the batches of a training pass, about one for each, feeds the same steps.
+bool accompanies(const Pass& pass, const Pass& training) {
+    std::size_t gaps = 0;  // between two batches of the training pass, in which there is one of the other
+    auto last = training.waits.begin();
+    for (const Nanoseconds wait : pass.waits) {
+        const auto after = std::upper_bound(last, training.waits.end(), wait);
+        gaps += gaps == 0 || after != last ? 1 : 0;
+        last = after;
+    }
+    return static_cast<double>(gaps) >= 0.9 * static_cast<double>(pass.waits.size());
+}
+
+constexpr std::size_t least_waits = 3;  // of passes that are compared
+
+// Passes whose batches come between each other's overlap, so that of many that follow each other few are compared.
+void mark_accompanying(std::vector<Pass>& passes) {
+    std::vector<std::size_t> by_begin;
+    for (std::size_t i = 0; i < passes.size(); ++i) {
+        if (passes[i].waits.size() >= least_waits) {
+            by_begin.push_back(i);
+        }
+    }
+    std::stable_sort(by_begin.begin(), by_begin.end(),
+                     [&](std::size_t x, std::size_t y) { return passes[x].waits.front() < passes[y].waits.front(); });
+    std::vector<Nanoseconds> last_wait;  // of all passes up to here
+    for (const std::size_t i : by_begin) {
+        const Nanoseconds before = last_wait.empty() ? 0 : last_wait.back();
+        last_wait.push_back(std::max(before, passes[i].waits.back()));
+    }
+    std::vector<std::size_t> others;
+    for (std::size_t i = 0; i < passes.size(); ++i) {
+        Pass& pass = passes[i];
+        if (pass.training || pass.waits.size() < least_waits) {
+            continue;
+        }
+        const auto first = std::lower_bound(last_wait.begin(), last_wait.end(), pass.waits.front());
+        auto other = by_begin.begin() + (first - last_wait.begin());
+        for (; other != by_begin.end() && passes[*other].waits.front() <= pass.waits.back() && !pass.training;
+             ++other) {
+            pass.training = passes[*other].training && accompanies(pass, passes[*other]);
+        }
+    }
+}
+
+}  // namespace
+
+std::optional<std::size_t> PassNumbers::see(const Span& span) {
+    if (kind(span) == Kind::iter) {
+        latest_[span.b] = begun_;
+        return begun_++;
+    }
+    if (kind(span) != Kind::worker && !is_wait(span)) {
+        return std::nullopt;
+    }
+    const auto known = latest_.find(span.a);
+    if (known != latest_.end()) {
+        return known->second;
+    }
+    if (kind(span) == Kind::worker) {
+        return std::nullopt;
+    }
+    latest_[span.a] = begun_;
+    return begun_++;
+}
+
+void PassFinder::see(const Span& span) {
+    if (kind(span) == Kind::backward) {
+        if (batch_ >= 0 && span.start >= batch_) {
+            passes_[current_].training = true;
+        }
+        return;
+    }
+    const std::optional<std::size_t> number = numbers_.see(span);
+    if (!number) {
+        return;
+    }
+    if (*number == passes_.size()) {
+        Pass pass;
+        const bool begun = kind(span) == Kind::iter;
+        pass.loader = begun ? span.a : 0;
+        pass.iterator = begun ? span.b : span.a;
+        pass.iter_begin = span.start;
+        passes_.push_back(std::move(pass));
+    }
+    Pass& pass = passes_[*number];
+    if (kind(span) == Kind::worker) {
+        pass.workers.push_back(static_cast<std::uint32_t>(span.b & 0xffffffffU));
+    } else if (is_wait(span)) {
+        if (pass.waits.empty()) {
+            pass.first_batch = end_of(span);
+        }
+        pass.waits.push_back(span.start);
+        current_ = *number;
+        batch_ = span.b != spool::wait_ended ? end_of(span) : -1;
+    }
+}
+
+std::vector<Pass> PassFinder::finish() {
+    count_generations(passes_);
+    mark_accompanying(passes_);
+    return std::move(passes_);
+}
+
+}  // namespace headrace::audit

@@ -1,0 +1,53 @@
+// The passes of a thread: its iterations over loaders. Only numbers are kept of each.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "audit/recording.h"
+
+namespace headrace::audit {
+
+// One iteration over a loader, from __iter__ to the last __next__.
+struct Pass {
+    std::uint64_t loader = 0;
+    std::uint64_t iterator = 0;
+    Nanoseconds iter_begin = 0;          // of __iter__, or of the first __next__ where that was not seen
+    Nanoseconds first_batch = 0;         // end of the first __next__
+    unsigned generation = 0;             // how often this iterator was begun before (persistent workers)
+    std::vector<std::uint32_t> workers;  // their pids, by number
+    std::vector<Nanoseconds> waits;      // begin of each __next__
+    bool training = false;
+};
+
+// Whether this interval is a wait for a batch: from a loader, or from a thread that loads ahead.
+inline bool is_wait(const Span& span) { return kind(span) == Kind::wait || kind(span) == Kind::handover; }
+
+// Tells which pass a span belongs to: they are numbered in the order of their begin. Sees the spans by their begin.
+class PassNumbers {
+public:
+    // Of an __iter__, a worker's start and a wait; none for anything else, and for a worker of an unseen pass.
+    std::optional<std::size_t> see(const Span& span);
+
+private:
+    std::size_t begun_ = 0;
+    std::unordered_map<std::uint64_t, std::size_t> latest_;  // by iterator
+};
+
+// Finds the passes, and which of them feed the training: a backward follows one of their batches before another batch
+// is asked for, or their batches come between those of such a pass. Sees the spans of a thread by their begin.
+class PassFinder {
+public:
+    void see(const Span& span);
+    std::vector<Pass> finish();
+
+private:
+    PassNumbers numbers_;
+    std::vector<Pass> passes_;
+    std::size_t current_ = 0;  // the pass that was asked for a batch last
+    Nanoseconds batch_ = -1;   // when that batch came; -1: none
+};
+
+}  // namespace headrace::audit

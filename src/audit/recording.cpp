@@ -1,0 +1,170 @@
+#include "audit/recording.h"
+
+#include <algorithm>
+
+namespace headrace::audit {
+namespace {
+
+void add(Fetch& sum, const std::optional<Fetch>& fetch) {
+    if (!fetch) {
+        return;
+    }
+    sum.samples += fetch->samples;
+    sum.sample_wall += fetch->sample_wall;
+    sum.sample_cpu += fetch->sample_cpu;
+    sum.run_queue += fetch->run_queue;
+    sum.requested += fetch->requested;
+    sum.from_storage += fetch->from_storage;
+    sum.user += fetch->user;
+    sum.system += fetch->system;
+}
+
+bool is_text(const Span& span, spool::TextKind wanted) {
+    return kind(span) == Kind::text && span.b == static_cast<std::uint64_t>(wanted);
+}
+
+}  // namespace
+
+bool NamedSpans::next(Span& span) {
+    if (has_ahead_) {
+        std::swap(span, ahead_);
+        has_ahead_ = false;
+    } else if (!reader_->next(span)) {
+        return false;
+    }
+    if (kind(span) == Kind::phase) {
+        has_ahead_ = reader_->next(ahead_);
+        if (has_ahead_ && is_text(ahead_, spool::TextKind::phase_name)) {
+            span.text = ahead_.text;
+        }
+    }
+    return true;
+}
+
+bool CoveringRule::covers(const Span& span) {
+    if (in_window_ == window_) {
+        before_last_ = last_;
+        last_ = latest_;
+        in_window_ = 0;
+    }
+    ++in_window_;
+    latest_ = std::max(latest_, span.start);
+    return span.start < before_last_;
+}
+
+Recording::Recording(const Run& recorded, const run::SpanSource& spans, std::size_t spans_in_order)
+    : run(recorded), source(spans), window(spans_in_order), threads(recorded.threads.size()) {
+    for (std::size_t i = 0; i < threads.size(); ++i) {
+        threads_of[run.threads[i].pid].push_back(i);
+        read(i);
+    }
+}
+
+void Recording::read(std::size_t thread) {
+    ThreadFacts& facts = threads[thread];
+    NamedSpans spans = open(thread);
+    CoveringRule rule(window);
+    Fetches fetches;
+    std::optional<std::uint64_t> loader;  // was the last one of its kind, and its configuration has not come
+    for (Span span; spans.next(span);) {
+        ++facts.spans;
+        ++kinds[span.kind];
+        facts.last_end = std::max(facts.last_end, end_of(span));
+        if (rule.covers(span)) {
+            facts.covering.push_back(span);
+        }
+        add(fetched, fetches.see(span));
+        note(span, facts);
+        if (kind(span) == Kind::loader) {
+            loader = span.a;
+        } else if (loader && is_text(span, spool::TextKind::loader_config)) {
+            const bool known = *loader == 0 || std::any_of(facts.loaders.begin(), facts.loaders.end(),
+                                                           [&](const auto& seen) { return seen.first == *loader; });
+            if (!known) {
+                facts.loaders.emplace_back(*loader, span.text);
+            }
+            loader.reset();
+        }
+    }
+    add(fetched, fetches.last());
+}
+
+void Recording::note(const Span& span, ThreadFacts& facts) {
+    switch (kind(span)) {
+        case Kind::text:
+            return note_text(span, facts);
+        case Kind::backward:
+            ++facts.backwards;
+            break;
+        case Kind::optimizer:
+            ++facts.optimizers;
+            break;
+        case Kind::wait:
+            facts.takes_batches = facts.takes_batches || span.b != spool::wait_ended;
+            break;
+        case Kind::put:
+            facts.puts_batches = true;
+            break;
+        case Kind::worker_begin:
+            facts.worker = true;
+            break;
+        case Kind::interpreter:
+            facts.interpreter = span.start;
+            break;
+        case Kind::teardown:
+            facts.teardown = span.start;
+            break;
+        case Kind::group:
+            facts.group = {span.a, span.b};
+            break;
+        case Kind::stopped:
+            stopped = std::min(stopped.value_or(span.start), span.start);
+            break;
+        case Kind::memory:
+            device_peak = std::max(device_peak.value_or(0), static_cast<std::int64_t>(span.a));
+            break;
+        default:
+            break;
+    }
+}
+
+void Recording::note_text(const Span& span, ThreadFacts& facts) {
+    if (is_text(span, spool::TextKind::framework)) {
+        facts.torch = true;
+        framework = span.text;
+    } else if (is_text(span, spool::TextKind::disabled)) {
+        limits.insert("Switched off: " + span.text);
+    } else if (is_text(span, spool::TextKind::limit)) {
+        limits.insert(span.text);
+    }
+}
+
+Nanoseconds end_of_process(const Recording& recording, std::uint32_t pid) {
+    const Run& run = recording.run;
+    if (pid == run.info.child_pid && run.info.ended_ns) {
+        return *run.info.ended_ns;
+    }
+    Nanoseconds end = 0;
+    for (const ProcessRecord& process : run.processes) {
+        if (process.pid == pid && process.end) {
+            end = *process.end;
+        }
+    }
+    Nanoseconds last = run.info.started_ns;
+    if (const auto threads = recording.threads_of.find(pid); threads != recording.threads_of.end()) {
+        for (const std::size_t thread : threads->second) {
+            last = std::max({last, run.threads[thread].opened, recording.threads[thread].last_end});
+        }
+    }
+    return end != 0 ? std::max(end, last) : last;
+}
+
+Nanoseconds last_record(const Recording& recording) {
+    Nanoseconds last = recording.run.info.started_ns;
+    for (const ThreadFacts& facts : recording.threads) {
+        last = std::max(last, facts.last_end);
+    }
+    return last;
+}
+
+}  // namespace headrace::audit

@@ -1,0 +1,174 @@
+#include "audit/waits.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace headrace::audit {
+
+WorkerFetches::WorkerFetches(const Recording& recording, const std::vector<Pass>& passes) : recording_(recording) {
+    for (const Pass& pass : passes) {
+        for (const std::uint32_t worker : pass.workers) {
+            Nanoseconds& until = needed_until_[worker];
+            until = std::max(until, pass.waits.empty() ? 0 : pass.waits.back());
+        }
+    }
+}
+
+void WorkerFetches::Worker::read_until(Nanoseconds time) {
+    while (!at_end) {
+        if (!has_next) {
+            at_end = !spans.next(next);
+            if (at_end) {
+                return;
+            }
+            has_next = true;
+        }
+        if (kind(next) == Kind::put && next.start > time) {
+            return;
+        }
+        has_next = false;
+        fetches.see(next);
+        if (kind(next) == Kind::resume) {
+            ++generation;
+        } else if (kind(next) == Kind::put && fetches.last()) {
+            batches.push_back({generation, next.b, *fetches.last()});
+        }
+    }
+}
+
+std::optional<Fetch> WorkerFetches::Worker::take(unsigned wanted, std::uint64_t number) {
+    while (!batches.empty() && batches.front().generation < wanted) {  // of an epoch that was not finished
+        batches.pop_front();
+    }
+    const auto found = std::find_if(batches.begin(), batches.end(), [&](const Batch& batch) {
+        return batch.generation == wanted && batch.number == number;
+    });
+    if (found == batches.end()) {
+        return std::nullopt;
+    }
+    const Fetch fetch = found->fetch;
+    batches.erase(found);
+    return fetch;
+}
+
+std::vector<WorkerFetches::Worker>& WorkerFetches::threads_of(std::uint32_t pid, Nanoseconds now) {
+    const auto known = workers_.find(pid);
+    if (known != workers_.end()) {
+        return known->second;
+    }
+    if (workers_.size() >= sweep_at_) {
+        std::erase_if(workers_, [&](const auto& worker) { return needed_until_[worker.first] < now; });
+        sweep_at_ = std::max<std::size_t>(64, 2 * workers_.size());
+    }
+    std::vector<Worker>& workers = workers_[pid];
+    if (const auto threads = recording_.threads_of.find(pid); threads != recording_.threads_of.end()) {
+        for (const std::size_t thread : threads->second) {
+            if (recording_.threads[thread].puts_batches) {
+                workers.emplace_back(recording_.open(thread));
+            }
+        }
+    }
+    return workers;
+}
+
+std::optional<Fetch> WorkerFetches::take(const Pass& pass, std::uint64_t number, const Span& wait) {
+    const std::size_t count = pass.workers.size();
+    for (std::size_t i = 0; i < count; ++i) {  // batches go round, so the first guess is nearly always right
+        const std::uint32_t pid = pass.workers[(number + count - 1 + i) % count];
+        std::vector<Worker>& threads = threads_of(pid, wait.start);
+        for (auto worker = threads.rbegin(); worker != threads.rend(); ++worker) {  // a pid can come back
+            worker->read_until(end_of(wait));
+            if (std::optional<Fetch> fetch = worker->take(pass.generation, number)) {
+                fetch->worker = pid;
+                return fetch;
+            }
+        }
+    }
+    return std::nullopt;
+}
+
+BatchWaits::BatchWaits(const Recording& recording, const Trainer& trainer, Nanoseconds count_from, bool count_all)
+    : trainer_(trainer),
+      spans_(recording, trainer),
+      workers_(recording, trainer.passes),
+      count_from_(count_from),
+      count_all_(count_all) {}
+
+// Reads on to the end of the wait; `own` becomes the fetch that ran inside it.
+void BatchWaits::take_inside(const Span& wait, std::optional<Fetch>& own) {
+    for (const Span* span = spans_.peek(); span != nullptr && span->start < end_of(wait) && !is_wait(*span);
+         spans_.pop(), span = spans_.peek()) {
+        (void)numbers_.see(*span);
+        if (kind(*span) == Kind::fetch && !own) {
+            own.emplace();
+            own->begin = span->start;
+            own->end = end_of(*span);
+            own->collate_begin = own->collate_end = own->end;
+            own->cpu = static_cast<double>(span->a);
+            own->samples = span->b;
+        } else if (own && span->start < own->end && kind(*span) == Kind::collate) {
+            own->collate_begin = span->start;
+            own->collate_end = end_of(*span);
+            own->cpu -= static_cast<double>(span->a);
+            own->collate_queue = static_cast<double>(span->b);
+        } else if (own && span->start < own->end && kind(*span) == Kind::fetch_samples) {
+            own->run_queue = static_cast<double>(span->b);
+        }
+    }
+}
+
+bool BatchWaits::read() {
+    for (const Span* span = spans_.peek(); span != nullptr; span = spans_.peek()) {
+        const std::optional<std::size_t> pass = numbers_.see(*span);
+        if (!is_wait(*span)) {
+            spans_.pop();
+            continue;
+        }
+        BatchWait& wait = waits_.emplace_back();
+        wait.span = *span;
+        wait.pass = &trainer_.passes[*pass];
+        spans_.pop();
+        std::optional<Fetch> own;
+        take_inside(wait.span, own);
+        std::optional<Fetch> made;
+        if (!wait.pass->workers.empty() && wait.span.b != spool::wait_ended) {
+            made = workers_.take(*wait.pass, wait.span.b & 0xffffffffU, wait.span);
+        }
+        wait.samples = made ? made->samples : own ? own->samples : 0;
+        wait.fetch = wait.pass->workers.empty() ? own : made;
+        add(wait);
+        return true;
+    }
+    return false;
+}
+
+void BatchWaits::add(const BatchWait& wait) {
+    if (!(wait.pass->training || count_all_) || wait.span.b == spool::wait_ended || wait.span.start < count_from_) {
+        return;
+    }
+    sum_.tokens += static_cast<double>(wait.span.b >> 32);
+    sum_.samples += static_cast<double>(wait.samples);
+    sum_.unknown += wait.samples == 0 ? 1 : 0;
+}
+
+const BatchWait* BatchWaits::at(Nanoseconds begin) {
+    while (!waits_.empty() && waits_.front().span.start < begin) {
+        waits_.pop_front();
+    }
+    while (waits_.empty() && read()) {
+        if (waits_.front().span.start < begin) {
+            waits_.pop_front();
+        }
+    }
+    return !waits_.empty() && waits_.front().span.start == begin ? &waits_.front() : nullptr;
+}
+
+Throughput BatchWaits::count() {
+    waits_.clear();
+    while (read()) {
+        waits_.clear();
+    }
+    return sum_;
+}
+
+}  // namespace headrace::audit

@@ -1,0 +1,114 @@
+// The waits for a batch of one thread, each with the fetch that made the batch.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <deque>
+#include <optional>
+#include <unordered_map>
+#include <vector>
+
+#include "audit/fetches.h"
+#include "audit/training.h"
+
+namespace headrace::audit {
+
+// What the workers of a thread's loaders fetched. Their records are read in step with the waits, because a batch was
+// handed over before the wait for it ended: in memory is what was fetched and not yet waited for.
+class WorkerFetches {
+public:
+    WorkerFetches(const Recording& recording, const std::vector<Pass>& passes);
+
+    // The fetch that made batch `number` (index + 1) of a pass, which the wait got; none when it was not recorded. To
+    // be asked once for each batch, in the order of the waits.
+    std::optional<Fetch> take(const Pass& pass, std::uint64_t number, const Span& wait);
+
+private:
+    struct Batch {
+        unsigned generation;
+        std::uint64_t number;
+        Fetch fetch;
+    };
+    // How far the records of one thread of a worker have been read.
+    struct Worker {
+        explicit Worker(NamedSpans source) : spans(std::move(source)) {}
+        void read_until(Nanoseconds time);
+        std::optional<Fetch> take(unsigned generation, std::uint64_t number);
+
+        NamedSpans spans;
+        Span next;
+        bool has_next = false;
+        bool at_end = false;
+        Fetches fetches;
+        unsigned generation = 0;
+        std::deque<Batch> batches;
+    };
+
+    std::vector<Worker>& threads_of(std::uint32_t pid, Nanoseconds now);
+
+    const Recording& recording_;
+    std::unordered_map<std::uint32_t, Nanoseconds> needed_until_;  // by pid: the last wait of a pass with this worker
+    std::unordered_map<std::uint32_t, std::vector<Worker>> workers_;
+    std::size_t sweep_at_ = 64;  // so many workers: forget those that are not needed any more
+};
+
+struct BatchWait {
+    Span span;
+    const Pass* pass = nullptr;
+    // Of the worker where the pass has workers, otherwise inside the wait itself; none when it was not recorded.
+    std::optional<Fetch> fetch;
+    std::uint64_t samples = 0;  // 0: unknown
+};
+
+struct Throughput {
+    double samples = 0;
+    double tokens = 0;
+    std::size_t unknown = 0;  // batches whose size nobody recorded
+};
+
+// The waits of a thread in order.
+class BatchWaits {
+public:
+    // Batches that are asked for after `count_from` are counted: those of training passes, or of all.
+    BatchWaits(const Recording& recording, const Trainer& trainer, Nanoseconds count_from, bool count_all);
+
+    // The wait that begins at this time, which is not before that of the call before; null where there is none.
+    const BatchWait* at(Nanoseconds begin);
+
+    // Calls visit(wait) for those that overlap [begin, end); neither is before that of the call before.
+    template <class Visit>
+    void overlapping(Nanoseconds begin, Nanoseconds end, Visit visit) {
+        while (!waits_.empty() && end_of(waits_.front().span) <= begin) {
+            waits_.pop_front();
+        }
+        while ((waits_.empty() || waits_.back().span.start < end) && read()) {
+            if (end_of(waits_.back().span) <= begin) {
+                waits_.pop_back();
+            }
+        }
+        for (const BatchWait& wait : waits_) {
+            if (wait.span.start < end) {
+                visit(wait);
+            }
+        }
+    }
+
+    // The batches of the whole thread; the waits that were not asked for are passed over.
+    Throughput count();
+
+private:
+    bool read();
+    void take_inside(const Span& wait, std::optional<Fetch>& own);
+    void add(const BatchWait& wait);
+
+    const Trainer& trainer_;
+    TrainerSpans spans_;
+    PassNumbers numbers_;
+    WorkerFetches workers_;
+    Nanoseconds count_from_;
+    bool count_all_;
+    Throughput sum_;
+    std::deque<BatchWait> waits_;  // read and not passed over
+};
+
+}  // namespace headrace::audit
