@@ -169,7 +169,7 @@ run::Spool take_spool(Run& run, const run::Folder& folder) {
 Result<void> store(const run::Folder& folder, const Recording& recording, const Analysis& analysis) {
     KeptSpans kept(recording, analysis);
     const auto keep = [&kept](std::size_t thread, const Span& span) { return kept.keep(thread, span); };
-    const Result<void> written =
+    Result<void> written =
         run::write(folder, recording.run, derive(analysis.audit), recording.source, kept.all() ? run::Keep() : keep);
     if (!written) {
         return written;
