@@ -17,7 +17,7 @@ ABSENT = "not measured"
 INTRODUCTION = """# Programs: what the audit says beside what they know of themselves
 
 `make programs` runs everything below anew and writes this page; nothing here is typed by hand. {machine}.
-Measured on {date} with headrace {headrace}, Python {python} and {frameworks}, beside other work on the machine.{sessions}
+Measured on {date} with headrace {headrace}, Python {python} and {frameworks}, beside other work.{sessions}
 
 Each program measures itself (tests/programs); the harness measures its launch and its end. A row is the last of at most
 three runs: a run counts when it keeps every limit. The limits: an entry of the ledger differs from the truth by at most
