@@ -52,7 +52,7 @@ Slots::Slots(std::filesystem::path path, std::uint64_t first, std::uint64_t end,
 Result<std::size_t> Slots::read_block(int descriptor) {
     const std::size_t bytes = block_.size() * sizeof(Record);
     if (!written_to_) return read_at(descriptor, block_.data(), bytes, offset_of(begin_));
-    const Result<std::size_t> first = read_at(descriptor, block_.data(), bytes, offset_of(begin_));
+    Result<std::size_t> first = read_at(descriptor, block_.data(), bytes, offset_of(begin_));
     if (!first) return first;
     looked_.clear();
     for (std::size_t i = 0; i < *first / sizeof(Record); ++i) looked_.push_back(block_[i].duration_kind != 0);
