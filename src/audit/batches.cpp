@@ -11,15 +11,37 @@ double overlap(Nanoseconds begin, Nanoseconds end, Nanoseconds from, Nanoseconds
 
 double& at(std::array<double, stage_count>& stages, Stage stage) { return stages[static_cast<std::size_t>(stage)]; }
 
+// Of so many threads that want to run, the share that has no core at a time.
+double without_core(double threads, double cores) { return std::max(0.0, 1 - cores / threads); }
+
+// How many threads of other programs wanted to run, for a fetch to wait for a core for `queue` of its time: the
+// training thread wanted one only in `busy` of it, the other workers all the time.
+double foreign_threads(double queue, double waiting, double busy, double workers, double cores) {
+    double least = 0;
+    double most = 1000;
+    for (int i = 0; i < 30; ++i) {
+        const double middle = (least + most) / 2;
+        const double explained =
+            waiting * without_core(workers + middle, cores) + busy * without_core(workers + 1 + middle, cores);
+        (explained < queue ? least : most) = middle;
+    }
+    return least;
+}
+
 // How much of a fetch's run-queue time fell into the part of it that was waited for. Workers compete with each other
-// all the time, and with the training thread only while that one does not wait: of `threads` that want to run, `cores`
-// do.
+// and with other programs all the time, and with the training thread only while that one does not wait.
 double queue_while_waiting(const Fetch& fetch, double whole, double wall, double workers, double cores) {
-    constexpr double least = 0.05;  // other programs, and the kernel's own threads
-    const auto short_of_cores = [&](double threads) { return std::max(least, 1 - cores / threads); };
-    const double waiting = wall * short_of_cores(workers);
-    const double other = (whole - wall) * short_of_cores(workers + 1);
-    return std::min(std::min(fetch.run_queue, whole) * waiting / (waiting + other), wall);
+    const double queue = std::min(fetch.run_queue, whole);
+    const double busy = whole - wall;
+    const double own = wall * without_core(workers, cores) + busy * without_core(workers + 1, cores);
+    if (queue > own) {
+        const double foreign = foreign_threads(queue, wall, busy, workers, cores);
+        return std::min(wall * without_core(workers + foreign, cores), queue);
+    }
+    constexpr double least = 0.05;  // the kernel's own threads
+    const double waiting = wall * std::max(least, without_core(workers, cores));
+    const double other = busy * std::max(least, without_core(workers + 1, cores));
+    return std::min(queue * waiting / (waiting + other), wall);
 }
 
 // Splits `wall` nanoseconds of a wait for the fetch proper by what the fetch as a whole did.
