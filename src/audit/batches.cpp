@@ -31,16 +31,11 @@ double foreign_threads(double queue, double waiting, double busy, double workers
 // How much of a fetch's run-queue time fell into the part of it that was waited for. Workers compete with each other
 // and with other programs all the time, and with the training thread only while that one does not wait.
 double queue_while_waiting(const Fetch& fetch, double whole, double wall, double workers, double cores) {
-    const double queue = std::min(fetch.run_queue, whole);
-    const double busy = whole - wall;
-    const double own = wall * without_core(workers, cores) + busy * without_core(workers + 1, cores);
-    if (queue > own) {
-        const double foreign = foreign_threads(queue, wall, busy, workers, cores);
-        return std::min(wall * without_core(workers + foreign, cores), queue);
-    }
     constexpr double least = 0.05;  // the kernel's own threads
-    const double waiting = wall * std::max(least, without_core(workers, cores));
-    const double other = busy * std::max(least, without_core(workers + 1, cores));
+    const double queue = std::min(fetch.run_queue, whole);
+    const double foreign = foreign_threads(queue, wall, whole - wall, workers, cores);
+    const double waiting = wall * std::max(least, without_core(workers + foreign, cores));
+    const double other = (whole - wall) * std::max(least, without_core(workers + 1 + foreign, cores));
     return std::min(queue * waiting / (waiting + other), wall);
 }
 

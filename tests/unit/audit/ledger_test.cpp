@@ -196,6 +196,30 @@ TEST(Wait, IsDividedByWhatTheBatchsOwnWorkerDid) {
     EXPECT_NEAR(*audit.per_sample.wall_seconds, 0.010 / 8, 1e-9);  // 8 samples in two fetches, 10 ms in all
 }
 
+// One worker, and a fetch of 20 ms of which the second half was waited for, with 16 ms in the run queue: on two cores
+// only other programs can have taken so much, and they did so all the time.
+TEST(Wait, PlacesWhatOtherProgramsTookOverTheWholeFetch) {
+    constexpr std::uint32_t worker_pid = 200;
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0)
+        .interval(Kind::iter, 0, 0.5, train_loader, train_iterator)
+        .moment(Kind::worker, 0.5, train_iterator, worker_pid);
+    step(t, 1, train_iterator, 1);
+    t.interval(Kind::wait, 30, 40, train_iterator, 2).interval(Kind::forward, 40, 41);
+    t.interval(Kind::backward, 41, 42).interval(Kind::optimizer, 42, 43);
+    Thread w(worker_pid);
+    w.moment(Kind::worker_begin, 0.6, 0, 1);
+    w.interval(Kind::fetch, 1, 4, 0, 4).moment(Kind::put, 4, 0, 1);
+    w.interval(Kind::fetch, 20, 40, static_cast<std::uint64_t>(ms(4)), 4)
+        .interval(Kind::fetch_samples, 20, 40, static_cast<std::uint64_t>(ms(4)), static_cast<std::uint64_t>(ms(16)))
+        .moment(Kind::put, 40, 0, 2);
+    headrace::Run run = run_of({t, w}, 43);
+    run.info.machine.cores_usable = 2;
+    const Audit audit = analyze(run);
+    EXPECT_NEAR(stage(audit.ranks.front(), Stage::workers), 8, 0.3);
+    EXPECT_NEAR(stage(audit.ranks.front(), Stage::decode), 2, 0.3);
+}
+
 // Whatever is recorded, every instant gets exactly one entry.
 RC_GTEST_PROP(Timeline, CoversTheWallOnce, (std::vector<std::pair<std::uint16_t, std::uint8_t>> marks)) {
     Thread t(program_pid);
