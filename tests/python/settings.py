@@ -33,7 +33,6 @@ FAST = (
         " --log-ms 20 --print-ms 20",
     ),
     Setting("start-up", "--setup-ms 900 --workers 2 --decode-ms 1 --host-ms 3", {"HEAVY_LIBRARY_SECONDS": "1"}),
-    Setting("loads-for-2-seconds", "--setup-ms 2000 --workers 1 --sleep-ms 4 --samples 128"),
     Setting(
         "forkserver-workers", "--method forkserver --workers 1 --sleep-ms 4 --decode-ms 2 --samples 128 --persistent"
     ),
@@ -59,6 +58,7 @@ LOOPS = (
     Setting("printing", "--sleep-ms 1 --print-ms 25 --log-every 2"),
     Setting("imports", "--sleep-ms 2", {"HEAVY_LIBRARY_SECONDS": "3"}),
     Setting("imports-in-spawned-workers", "--method spawn --workers 2 --sleep-ms 4", {"HEAVY_LIBRARY_SECONDS": "1"}),
+    Setting("loads-for-2-seconds", "--setup-ms 2000 --workers 1 --sleep-ms 4 --samples 128"),
     Setting("loads-for-a-minute", "--setup-ms 60000 --workers 1 --sleep-ms 2"),
     Setting("host", "--workers 2 --sleep-ms 1 --host-ms 20"),
     Setting("compute-with-workers", "--workers 2 --decode-ms 0.5 --batch 64 --samples 4096 --width 1024 --layers 4"),

@@ -34,7 +34,9 @@ def without_numbers(text: bytes) -> bytes:
 
 @pytest.mark.row("Programs without torch")
 @pytest.mark.parametrize(
-    "options", [[], ["-S"], ["-I", "-S"]], ids=["known-phases", "known-phases -S", "known-phases -I -S"]
+    "options",
+    [[], pytest.param(["-S"], marks=pytest.mark.slow), ["-I", "-S"]],
+    ids=["known-phases", "known-phases -S", "known-phases -I -S"],
 )
 def test_phases_of_a_program_without_training(options: list[str], tmp_path: Path) -> None:
     """One core, sleep, two children, files: each kind of phase has its share of the time, and the CPU time is right."""

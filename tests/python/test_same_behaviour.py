@@ -69,7 +69,7 @@ def check_training(setting: Setting, folder: Path, *more: str, python: str = sys
     assert plain.stdout.count(b"\n") == 5
 
 
-@pytest.mark.parametrize("setting", [FAST[1], FAST[2], FAST[8], FAST[11], FAST[12]], ids=name)
+@pytest.mark.parametrize("setting", [FAST[1], FAST[2], FAST[8], FAST[11]], ids=name)
 def test_short_training(setting: Setting, tmp_path: Path) -> None:
     """What needs less time than the truth does."""
     check_training(setting, tmp_path, "--samples", "96")
