@@ -42,19 +42,6 @@ bool is_addition(const Span& span) {
            what == spool::TextKind::phase_name;
 }
 
-void put_in_order(std::vector<Range>& ranges) {
-    std::sort(ranges.begin(), ranges.end(), [](const Range& x, const Range& y) { return x.begin < y.begin; });
-    std::vector<Range> united;
-    for (const Range& range : ranges) {
-        if (!united.empty() && range.begin <= united.back().end) {
-            united.back().end = std::max(united.back().end, range.end);
-        } else {
-            united.push_back(range);
-        }
-    }
-    ranges = std::move(united);
-}
-
 }  // namespace
 
 KeptSpans::KeptSpans(const Recording& recording, const Analysis& analysis, const KeptLimits& limits)
@@ -81,7 +68,7 @@ void KeptSpans::choose_steps(const Analysis& analysis) {
                 steps.push_back({trainer.steps[step - 1], trainer.steps[step]});
             }
         }
-        put_in_order(steps);
+        unite(steps);
         choose_fetches(trainer, steps);
         for (const Trainer& background : trainer.background) {
             choose_fetches(background, steps);
@@ -90,7 +77,7 @@ void KeptSpans::choose_steps(const Analysis& analysis) {
         own.insert(own.end(), steps.begin(), steps.end());
     }
     for (auto& [pid, ranges] : ranges_) {
-        put_in_order(ranges);
+        unite(ranges);
     }
 }
 

@@ -16,20 +16,6 @@ constexpr std::array<std::pair<std::string_view, Entry>, 5> entries = {{{"evalua
 
 bool is_evaluation(const Span& span) { return entry_of_phase(span) == Entry::evaluation && span.duration > 0; }
 
-// In order and without overlap.
-void unite(std::vector<Range>& ranges) {
-    std::sort(ranges.begin(), ranges.end(), [](const Range& x, const Range& y) { return x.begin < y.begin; });
-    std::vector<Range> united;
-    for (const Range& range : ranges) {
-        if (!united.empty() && range.begin <= united.back().end) {
-            united.back().end = std::max(united.back().end, range.end);
-        } else {
-            united.push_back(range);
-        }
-    }
-    ranges = std::move(united);
-}
-
 }  // namespace
 
 std::optional<Entry> entry_of_phase(const Span& span) {

@@ -213,6 +213,19 @@ Trainer find_command(const Recording& recording) {
 
 }  // namespace
 
+void unite(std::vector<Range>& ranges) {
+    std::sort(ranges.begin(), ranges.end(), [](const Range& x, const Range& y) { return x.begin < y.begin; });
+    std::vector<Range> united;
+    for (const Range& range : ranges) {
+        if (!united.empty() && range.begin <= united.back().end) {
+            united.back().end = std::max(united.back().end, range.end);
+        } else {
+            united.push_back(range);
+        }
+    }
+    ranges = std::move(united);
+}
+
 TrainerSpans::TrainerSpans(const Recording& recording, const Trainer& trainer)
     : end_(trainer.window.end), handovers_(trainer.handovers) {
     if (trainer.thread) {

@@ -18,6 +18,9 @@ struct Range {
     Nanoseconds end = 0;
 };
 
+// Puts ranges in order; those that overlap or touch become one.
+void unite(std::vector<Range>& ranges);
+
 // What one process that trains (or, when none does, the command's own process) did on the thread that counts. A few
 // numbers for each step, and more for each pass; its spans are read again for every question (TrainerSpans).
 struct Trainer {
