@@ -3,7 +3,7 @@ JOBS ?= $(shell nproc)
 PYTHON_BIN := .venv/bin/python
 CORPUS := .cache/corpus
 DEMO_FLAGS ?=
-PROGRAMS_FLAGS ?=
+PYTEST_FLAGS ?=
 ROWS := build/programs.jsonl
 export CTEST_OUTPUT_ON_FAILURE := 1
 # A test that audits must not be fed the settings of the developer's own shell.
@@ -21,10 +21,10 @@ demo: build corpus ## Set up, build, and audit a real training program (examples
 		--out .cache/demo $(DEMO_FLAGS)
 
 test: lint unit ## Set up, build, and run the fast set of all tests
-	$(PYTHON_BIN) -m pytest -m "not slow"
+	tools/run_tests $(JOBS) "not slow" $(PYTEST_FLAGS)
 
 test-slow: lint unit ## The fast set and the slow one: kills, soaks, full tables
-	$(PYTHON_BIN) -m pytest -m "slow or not slow"
+	tools/run_tests $(JOBS) "slow or not slow" $(PYTEST_FLAGS)
 
 bench: build corpus ## Run every benchmark of bench/
 	@set -e; for question in bench/*/run.py; do echo "== $$question"; $(PYTHON_BIN) $$question; done
@@ -32,7 +32,7 @@ bench: build corpus ## Run every benchmark of bench/
 # The page shows what failed or was not run; the exit code is pytest's, otherwise the page's.
 programs: build ## Run every test program anew and write docs/programs.md from what was measured
 	@rm -f $(ROWS)
-	@HEADRACE_ROWS=$(abspath $(ROWS)) $(PYTHON_BIN) -m pytest -m row $(PROGRAMS_FLAGS); tests=$$?; \
+	@HEADRACE_ROWS=$(abspath $(ROWS)) tools/run_tests $(JOBS) row $(PYTEST_FLAGS); tests=$$?; \
 		test -e $(ROWS) || exit $$tests; \
 		$(PYTHON_BIN) tools/programs_page.py $(ROWS) >build/programs.md; page=$$?; \
 		test -s build/programs.md && mv build/programs.md docs/programs.md; \

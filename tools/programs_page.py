@@ -17,7 +17,7 @@ ABSENT = "not measured"
 INTRODUCTION = """# Programs: what the audit says beside what they know of themselves
 
 `make programs` runs everything below anew and writes this page; nothing here is typed by hand. {machine}.
-Measured on {date} with headrace {headrace}, Python {python} and {frameworks}, beside other work.{sessions}
+Measured on {date} with headrace {headrace}, Python {python} and {frameworks}.{runs}
 
 Each program measures itself (tests/programs); the harness measures its launch and its end. A row is the last of at most
 three runs: a run counts when it keeps every limit. The limits: an entry of the ledger differs from the truth by at most
@@ -94,7 +94,7 @@ class Measured:
     """The whole file: the session, and the tests of each row under (table, name)."""
 
     session: Facts = field(default_factory=dict)  # the last one
-    sessions: int = 0
+    runs: set[tuple[object, object]] = field(default_factory=set)  # the date and the process of each
     rows: dict[tuple[str, str], list[Test]] = field(default_factory=dict)
 
 
@@ -118,7 +118,7 @@ def read(lines: Iterable[str]) -> Measured:
     for line in map(json.loads, lines):
         if "session" in line:
             measured.session = line["session"]
-            measured.sessions += 1
+            measured.runs.add((measured.session.get("date"), measured.session.get("parent")))
         elif "row" in line and line["test"] not in tests:
             test = tests[line["test"]] = Test()
             measured.rows.setdefault((line["row"][0], line["row"][1]), []).append(test)
@@ -184,11 +184,9 @@ def page(measured: Measured) -> str:
         text = f"The machine: {machine['cores_usable']:.3g} cores, {machine['cpu']}"
     frameworks = sorted({facts["framework"] for facts in all_facts if facts.get("framework")})
     known = {"date": "?", "headrace": "?", "python": "?"} | measured.session
-    known["sessions"] = ""
-    if measured.sessions > 1:
-        known["sessions"] = (
-            f"\nThis page is put together from {measured.sessions} sessions, not from one run of the command."
-        )
+    known["runs"] = ""
+    if len(measured.runs) > 1:
+        known["runs"] = f"\nThis page is put together from {len(measured.runs)} runs, not from one run of the command."
     parts = [INTRODUCTION.format(machine=text, frameworks=" and ".join(frameworks) or "no torch", **known)]
     notes = Notes()
     for table, (what, columns) in TABLES.items():

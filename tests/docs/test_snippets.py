@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from shared import made_once
 from snippets import SHELLS, Snippet, snippets
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -19,10 +20,12 @@ WITH_SNIPPETS = [document for document in DOCUMENTS if document.exists() and sni
 @pytest.fixture(scope="session")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small corpus: the examples need photographs, not many."""
-    out = tmp_path_factory.mktemp("corpus") / "corpus"
-    tool = [sys.executable, str(ROOT / "tools" / "make_corpus.py"), "--out", str(out)]
-    subprocess.run([*tool, "--count", "200", "--classes", "10"], check=True)
-    return out
+
+    def make(folder: Path) -> None:
+        tool = [sys.executable, str(ROOT / "tools" / "make_corpus.py"), "--out", str(folder / "photos")]
+        subprocess.run([*tool, "--count", "200", "--classes", "10"], check=True)
+
+    return made_once(tmp_path_factory, "corpus", make) / "photos"
 
 
 def run(snippet: Snippet, folder: Path) -> subprocess.CompletedProcess[str]:

@@ -11,14 +11,11 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))  # harne
 
 from environment import Environment, frameworks, older_torch
 
-_made: list[Environment] = []
-
 
 @pytest.fixture(scope="session")
 def environment() -> Environment:
     """The environment; made at the first use, which takes minutes."""
-    _made.append(frameworks())
-    return _made[-1]
+    return frameworks()
 
 
 @pytest.fixture(scope="session")
@@ -38,9 +35,3 @@ def packages(request: pytest.FixtureRequest) -> None:
         for package in mark.args:
             if package in found.missing:
                 pytest.skip(f"{package}: {found.missing[package]}")
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Names the packages that are not there."""
-    for package, reason in (_made[-1].missing if _made else {}).items():
-        terminalreporter.line(f"{package} could not be installed, its tests were skipped: {reason}")

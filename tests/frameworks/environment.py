@@ -19,6 +19,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared import locked
+
 ROOT = Path(__file__).resolve().parents[2]
 VERSIONS = ROOT / "tools" / "versions-frameworks.txt"
 FOLDER = ROOT / ".cache" / "frameworks"
@@ -71,12 +73,14 @@ def once(folder: Path, versions: Path, make: Callable[[Path], dict[str, str]]) -
     """
     stamp, missing = folder / "made-of.txt", folder / "missing.json"
     key = hashlib.sha256(versions.read_bytes() + sysconfig.get_path("purelib").encode()).hexdigest()
-    if not (missing.exists() and stamp.exists() and stamp.read_text() == key):
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        made = subprocess.run([sys.executable, "-m", "venv", "--clear", str(folder)], capture_output=True, check=False)
-        assert made.returncode == 0, made.stderr.decode()
-        missing.write_text(json.dumps(make(folder)))
-        stamp.write_text(key)
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with locked(folder.with_suffix(".lock")):
+        if not (missing.exists() and stamp.exists() and stamp.read_text() == key):
+            command = [sys.executable, "-m", "venv", "--clear", str(folder)]
+            made = subprocess.run(command, capture_output=True, check=False)
+            assert made.returncode == 0, made.stderr.decode()
+            missing.write_text(json.dumps(make(folder)))
+            stamp.write_text(key)
     return Environment(folder, json.loads(missing.read_text()))
 
 

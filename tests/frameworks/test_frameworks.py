@@ -131,6 +131,7 @@ def add_ends(true: dict[str, float], truth: Truth, audited: Audited) -> dict[str
     return true | {"startup.launch": truth.began - watched.started, "teardown": watched.exited - truth.ended}
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("tested", OF_INSIDE)
 def test_ledger_is_the_truth(tested: Program, environment: Environment, tmp_path: Path) -> None:
     """Every rank's ledger adds up, leaves under 3 % unattributed and is within 2 points of what the program saw."""
@@ -149,6 +150,7 @@ def check_from_inside(tested: Program, python: str, folder: Path) -> None:
         check(rank, add_ends(truth.entries, truth, audited))
 
 
+@pytest.mark.alone
 def test_a_late_rank_is_sync_in_the_others_ledger(environment: Environment, tmp_path: Path) -> None:
     """Rank 0 waits in its backward for rank 1, which sleeps before each of its own: that is sync, within 2 points."""
     audited, _ = audit_with_truth(INSIDE["ddp"], environment.python, tmp_path)
@@ -160,6 +162,7 @@ def test_a_late_rank_is_sync_in_the_others_ledger(environment: Environment, tmp_
         assert abs(found["sync"] - true) <= POINTS * ledger["wall_seconds"], f"{true} s of waiting, found {found}"
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("tested", OF_OUTSIDE)
 def test_outside_view_is_the_truth(tested: Program, environment: Environment, tmp_path: Path) -> None:
     """Where the program slept and where it trained, and the CPU time of all its life, within 5 points."""

@@ -23,6 +23,7 @@ SETTINGS = [setting for setting in FAST if setting.name in NAMES]
 pytestmark = [pytest.mark.slow, pytest.mark.row("An older torch")]
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("setting", SETTINGS, ids=name)
 def test_ledger_is_the_truth(setting: Setting, older: Environment, tmp_path: Path) -> None:
     """As with the torch of today; no hook is switched off."""

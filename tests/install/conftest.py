@@ -8,38 +8,32 @@ from pathlib import Path
 
 import pytest
 from audited import ROOT, clean_environment
-from pythons import EXPECTED_VERSIONS, find_pythons
+from shared import made_once
 
 
 @pytest.fixture(scope="session")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel of this checkout."""
-    folder = tmp_path_factory.mktemp("wheel")
-    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
-    built = subprocess.run(command, cwd=folder, env=clean_environment(), capture_output=True, text=True, check=False)
-    assert built.returncode == 0, built.stdout + built.stderr
-    (found,) = folder.glob("*.whl")
+
+    def build(folder: Path) -> None:
+        command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(folder), str(ROOT)]
+        built = subprocess.run(
+            command, cwd=folder, env=clean_environment(), capture_output=True, text=True, check=False
+        )
+        assert built.returncode == 0, built.stdout + built.stderr
+
+    (found,) = made_once(tmp_path_factory, "wheel", build).glob("*.whl")
     return found
 
 
 @pytest.fixture(scope="session")
 def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A clean virtual environment outside the checkout that has the wheel and nothing else."""
-    environment = tmp_path_factory.mktemp("installed") / "venv"
-    subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
-    pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "install", "--quiet"]
-    subprocess.run([*pip, "--no-index", "--no-deps", str(wheel)], env=clean_environment(), check=True)
-    return environment
 
+    def install(folder: Path) -> None:
+        environment = folder / "venv"
+        subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(environment)], check=True)
+        pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "install", "--quiet"]
+        subprocess.run([*pip, "--no-index", "--no-deps", str(wheel)], env=clean_environment(), check=True)
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Names the Pythons that were audited, and the versions that this machine does not have."""
-    if not any("test_every_python" in str(r.nodeid) for r in terminalreporter.stats.get("passed", [])):
-        return
-    found = find_pythons()
-    absent = [v for v in EXPECTED_VERSIONS if not any(f"{p.version[0]}.{p.version[1]}" == v for p in found)]
-    terminalreporter.section("Pythons audited by the one installed headrace", sep="-")
-    for python in found:
-        terminalreporter.line(f"audited: {python.text}  {python.executable}")
-    for version in absent:
-        terminalreporter.line(f"absent:  {version} is not on this machine and was not tested")
+    return made_once(tmp_path_factory, "installed", install) / "venv"

@@ -68,6 +68,12 @@ def find_pythons() -> list[Python]:
     return [python for python in find_all() if python.version >= OLDEST and not python.free_threaded]
 
 
+def find_absent() -> list[str]:
+    """The versions that headrace audits from inside and that this machine does not have."""
+    there = {f"{python.version[0]}.{python.version[1]}" for python in find_pythons()}
+    return [version for version in EXPECTED_VERSIONS if version not in there]
+
+
 def find_others() -> list[Python]:
     """Those that headrace can see from outside only, and must leave unharmed."""
     return [python for python in find_all() if python not in find_pythons()]

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from audited import audit, make_environment, run, seconds
-from pythons import Python, find_others, find_pythons
+from pythons import Python, find_absent, find_others, find_pythons
 
 
 def text(python: Python) -> str:
@@ -23,6 +23,11 @@ def test_every_python_is_audited(python: Python, installed: Path, tmp_path: Path
     assert seconds(document, "startup.imports") > 0, document["limits"]
     assert seconds(document, "logging") > 0, document["limits"]
     assert document["overhead"]["hooks_disabled"] == 0, document["limits"]
+
+
+@pytest.mark.parametrize("version", find_absent())
+def test_a_version_that_is_absent(version: str) -> None:
+    pytest.skip(f"Python {version} is not on this machine and was not tested")
 
 
 @pytest.mark.parametrize("python", find_others(), ids=text)

@@ -27,6 +27,7 @@ def why_not() -> str | None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 @pytest.mark.row("Frameworks", name="ddp on two hosts")
 def test_two_hosts_are_shown_as_one(tmp_path: Path) -> None:
     """DDP over gloo: each host has its own run, and the report of both has both ledgers, each its rank's truth."""

@@ -31,12 +31,14 @@ def check_truth(loop: str, folder: Path, env: dict[str, str] | None = None) -> N
 
 
 @row
+@pytest.mark.alone
 @pytest.mark.parametrize("loop", [*FAST, *(pytest.param(loop, marks=slow) for loop in SLOW)])
 def test_the_ledger_of_a_loop_is_the_truth(loop: str, tmp_path: Path) -> None:
     best_of(lambda folder: check_truth(loop, folder), tmp_path)
 
 
 @slow
+@pytest.mark.alone
 @pytest.mark.parametrize(
     "fullgraph",
     [

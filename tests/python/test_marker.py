@@ -22,6 +22,7 @@ def installed() -> dict[str, str]:
     return {"PYTHONPATH": str(found[0].parents[1])}
 
 
+@pytest.mark.alone
 @pytest.mark.row("Programs without torch", name="marked by the program itself")
 def test_marks_are_in_the_report(tmp_path: Path) -> None:
     """Names of entries go to the ledger, others are listed, steps give the pace."""

@@ -32,6 +32,7 @@ def without_numbers(text: bytes) -> bytes:
     return re.sub(rb"-?\d+(\.\d+)?(e-?\d+)?", b"N", text)
 
 
+@pytest.mark.alone
 @pytest.mark.row("Programs without torch")
 @pytest.mark.parametrize(
     "options",
@@ -65,6 +66,7 @@ def check_known_phases(command: list[str], folder: Path) -> None:
 
 
 @pytest.mark.skipif(shutil.which("sha256sum") is None, reason="the script needs coreutils")
+@pytest.mark.alone
 @pytest.mark.row("Programs without torch", name="shell script")
 def test_phases_of_a_shell_script(tmp_path: Path) -> None:
     """Many short processes: most of them are never looked at, and their CPU time is in the sum all the same."""

@@ -18,6 +18,7 @@ ENTRIES = (
     "transfer", "compute.forward", "compute.backward", "compute.optimizer", "compute.device_wait", "sync", "host",
     "evaluation", "checkpoint", "logging", "teardown", "unattributed",
 )  # fmt: skip
+pytestmark = pytest.mark.alone
 POINTS = 0.02  # of the wall time, for each entry
 STAGE_POINTS = 0.05  # of the wait, for each stage
 

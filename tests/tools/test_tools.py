@@ -184,7 +184,7 @@ def test_programs_page_hides_nothing(tmp_path: Path) -> None:
     assert "put together" not in made.stdout
     write(tmp_path / "rows.jsonl", ROWS.strip() + '\n{"session": {"date": "2026-01-03"}}')
     again = tool(sys.executable, TOOLS / "programs_page.py", tmp_path / "rows.jsonl")
-    assert "put together from 2 sessions, not from one run" in again.stdout
+    assert "put together from 2 runs, not from one run" in again.stdout
 
 
 def test_programs_page_is_done_when_all_rows_are(tmp_path: Path) -> None:

@@ -1,0 +1,35 @@
+"""What several tests need and one makes: tools/run_tests runs them in several processes."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Only one process at a time, of all that name this file."""
+    with path.open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A temporary folder that `make` fills in the first process that asks for it; gone with the run's others."""
+    base = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        base = base.parent  # each process has a folder of its own in there
+    folder, done = base / name, base / f"{name}.done"
+    with locked(base / f"{name}.lock"):
+        if not done.exists():
+            shutil.rmtree(folder, ignore_errors=True)  # half made by one that failed
+            folder.mkdir()
+            make(folder)
+            done.touch()
+    return folder
