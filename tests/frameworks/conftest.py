@@ -1,37 +1,12 @@
-"""One environment with the real frameworks for all tests of this folder, and for those of tests/launchers."""
+"""The tests of this folder run programs of other packages, in environments of their own."""
 
 from __future__ import annotations
 
 import sys
 from pathlib import Path
 
-import pytest
-
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "python"))  # harness.py, also where it is not collected
 
-from environment import Environment, frameworks, older_torch
+from fixtures import environment, older, packages
 
-
-@pytest.fixture(scope="session")
-def environment() -> Environment:
-    """The environment; made at the first use, which takes minutes."""
-    return frameworks()
-
-
-@pytest.fixture(scope="session")
-def older() -> Environment:
-    """The environment with an older torch; made at the first use, which takes minutes."""
-    found = older_torch()
-    if found.missing:
-        pytest.skip(f"torch: {found.missing['torch']}")
-    return found
-
-
-@pytest.fixture(autouse=True)
-def packages(request: pytest.FixtureRequest) -> None:
-    """Skips a test marked `needs` one of whose packages could not be installed here, with the reason."""
-    for mark in request.node.iter_markers("needs"):
-        found: Environment = request.getfixturevalue("environment")
-        for package in mark.args:
-            if package in found.missing:
-                pytest.skip(f"{package}: {found.missing[package]}")
+__all__ = ["environment", "older", "packages"]

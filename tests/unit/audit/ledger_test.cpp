@@ -165,20 +165,33 @@ TEST(Ledger, EndsWhereRecordingStopped) {
     EXPECT_NEAR(sum(audit.ranks.front()), 63, near);
 }
 
-// One worker, one awaited batch: 2 ms until it began, a fetch of 10 ms (3 blocked, 1 in the run queue, 6 CPU of which
-// the system took a third), 2 ms collate, 3 ms transport.
-TEST(Wait, IsDividedByWhatTheBatchsOwnWorkerDid) {
-    constexpr std::uint32_t worker_pid = 200;
+constexpr std::uint32_t worker_pid = 200;
+
+// The program's thread up to the end of its first step, with one worker.
+Thread program_with_a_worker() {
     Thread t(program_pid);
     t.moment(Kind::interpreter, 0)
         .interval(Kind::iter, 0, 0.5, train_loader, train_iterator)
         .moment(Kind::worker, 0.5, train_iterator, worker_pid);
     step(t, 1, train_iterator, 1);
-    t.interval(Kind::wait, 20, 37, train_iterator, 2).interval(Kind::forward, 37, 38);
-    t.interval(Kind::backward, 38, 39).interval(Kind::optimizer, 39, 40);
+    return t;
+}
+
+// The worker's thread up to its first batch, of 4 samples, the one of that first step.
+Thread first_worker() {
     Thread w(worker_pid);
     w.moment(Kind::worker_begin, 0.6, 0, 1);
     w.interval(Kind::fetch, 1, 4, 0, 4).moment(Kind::put, 4, 0, 1);
+    return w;
+}
+
+// One worker, one awaited batch: 2 ms until it began, a fetch of 10 ms (3 blocked, 1 in the run queue, 6 CPU of which
+// the system took a third), 2 ms collate, 3 ms transport.
+TEST(Wait, IsDividedByWhatTheBatchsOwnWorkerDid) {
+    Thread t = program_with_a_worker();
+    t.interval(Kind::wait, 20, 37, train_iterator, 2).interval(Kind::forward, 37, 38);
+    t.interval(Kind::backward, 38, 39).interval(Kind::optimizer, 39, 40);
+    Thread w = first_worker();
     w.interval(Kind::collate, 32, 34, static_cast<std::uint64_t>(ms(2)), 0)
         .interval(Kind::fetch, 22, 34, static_cast<std::uint64_t>(ms(8)), 4)
         .interval(Kind::fetch_samples, 22, 32, static_cast<std::uint64_t>(ms(6)), static_cast<std::uint64_t>(ms(1)))
@@ -199,17 +212,10 @@ TEST(Wait, IsDividedByWhatTheBatchsOwnWorkerDid) {
 // One worker, and a fetch of 20 ms of which the second half was waited for, with 16 ms in the run queue: on two cores
 // only other programs can have taken so much, and they did so all the time.
 TEST(Wait, PlacesWhatOtherProgramsTookOverTheWholeFetch) {
-    constexpr std::uint32_t worker_pid = 200;
-    Thread t(program_pid);
-    t.moment(Kind::interpreter, 0)
-        .interval(Kind::iter, 0, 0.5, train_loader, train_iterator)
-        .moment(Kind::worker, 0.5, train_iterator, worker_pid);
-    step(t, 1, train_iterator, 1);
+    Thread t = program_with_a_worker();
     t.interval(Kind::wait, 30, 40, train_iterator, 2).interval(Kind::forward, 40, 41);
     t.interval(Kind::backward, 41, 42).interval(Kind::optimizer, 42, 43);
-    Thread w(worker_pid);
-    w.moment(Kind::worker_begin, 0.6, 0, 1);
-    w.interval(Kind::fetch, 1, 4, 0, 4).moment(Kind::put, 4, 0, 1);
+    Thread w = first_worker();
     w.interval(Kind::fetch, 20, 40, static_cast<std::uint64_t>(ms(4)), 4)
         .interval(Kind::fetch_samples, 20, 40, static_cast<std::uint64_t>(ms(4)), static_cast<std::uint64_t>(ms(16)))
         .moment(Kind::put, 40, 0, 2);
