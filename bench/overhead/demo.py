@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import json
 import re
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,28 +17,29 @@ from common import (
     Progress,
     Verdict,
     at_most,
-    clean_environment,
     estimate,
     percent,
     print_table,
     ratios,
 )
 from overhead.cases import headrace_command
+from overhead.slices import Ended, side_by_side
 
 CORPUS = ROOT / ".cache" / "corpus"
 PROGRAM = ROOT / "examples" / "train_resnet.py"
 SHARE_LIMIT = 0.01
-EPOCH = re.compile(r"epoch \d+: .*, ([0-9.]+) s$")
 
 
 @dataclass(frozen=True)
 class Command:
-    """One whole command that has ended. CPU seconds are those of all its processes."""
+    """One whole command that has ended, without the time in which it was stopped.
+
+    CPU seconds are those of all its processes.
+    """
 
     answer: str
     wall_seconds: float
     cpu_seconds: float
-    epoch_seconds: list[float]  # as the program itself logs them, to a tenth of a second
     stated_share: float | None  # what headrace says of itself
 
 
@@ -69,58 +67,43 @@ def answer(log: str) -> str:
     return "\n".join(re.sub(r", [0-9.]+ s$|, saved as .*$", "", line) for line in lines)
 
 
-def epoch_seconds(log: str) -> list[float]:
-    """The seconds of each epoch in the program's log."""
-    return [float(found[1]) for found in map(EPOCH.search, log.splitlines()) if found]
+def command_line(audited: bool, epochs: int, folder: Path) -> list[str]:
+    """The program as it is, or below an audit."""
+    plain = [sys.executable, str(PROGRAM), "--data", str(CORPUS), "--epochs", str(epochs), "--out", str(folder / "out")]
+    audit = [headrace_command(), "audit", "--dir", str(folder / "headrace"), "--quiet", "--"]
+    return [*audit, *plain] if audited else plain
 
 
-def run(audited: bool, epochs: int) -> Command:
-    """Runs the program once to its end."""
+def result_of(ended: Ended, command: Sequence[str], folder: Path) -> Command:
+    """What a command has left, or the end of the benchmark where it failed."""
+    if ended.returncode:
+        last = ended.stderr.strip().splitlines()[-1:]
+        raise SystemExit(f"{' '.join(command)} ended with {ended.returncode}: {last}")
+    reports = list((folder / "headrace" / "runs").glob("*/report.json"))
+    stated = [float(json.loads(path.read_text(encoding="utf-8"))["overhead"]["share"]) for path in reports]
+    return Command(answer(ended.stderr), ended.wall_seconds, ended.cpu_seconds, stated[0] if stated else None)
+
+
+def run(which: Sequence[bool], epochs: int) -> list[Command]:
+    """Runs the program to its end, once for each of `which`, audited or not, by turns of a fraction of a second."""
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as name:
-        folder = Path(name)
-        command = [
-            sys.executable,
-            str(PROGRAM),
-            "--data",
-            str(CORPUS),
-            "--epochs",
-            str(epochs),
-            "--out",
-            str(folder / "out"),
-        ]
-        if audited:
-            command = [headrace_command(), "audit", "--dir", str(folder / "headrace"), "--quiet", "--", *command]
-        before, started = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-        done = subprocess.run(
-            command,
-            cwd=folder,
-            env=clean_environment(),
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        wall, after = time.perf_counter() - started, resource.getrusage(resource.RUSAGE_CHILDREN)
-        if done.returncode:
-            raise SystemExit(
-                f"{' '.join(command)} ended with {done.returncode}: {done.stderr.strip().splitlines()[-1:]}"
-            )
-        cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
-        share = None
-        if audited:
-            (report,) = (folder / "headrace" / "runs").glob("*/report.json")
-            share = float(json.loads(report.read_text(encoding="utf-8"))["overhead"]["share"])
-        return Command(answer(done.stderr), wall, cpu, epoch_seconds(done.stderr), share)
+        commands = []
+        for number, audited in enumerate(which):
+            folder = Path(name) / str(number)
+            folder.mkdir()
+            commands.append((command_line(audited, epochs, folder), folder))
+        ended = side_by_side(commands)
+        return [result_of(one, *command) for one, command in zip(ended, commands, strict=True)]
 
 
 def measure(pairs: int, epochs: int) -> Result:
-    """Runs plain and audited by turns, every second pair in the other order; stops when an answer differs."""
+    """Runs plain and audited side by side, in every second pair the other one first; stops when an answer differs."""
     result = Result(epochs)
-    run(audited=False, epochs=1)  # the photos come into the page cache
+    run([False], epochs=1)  # the photos come into the page cache
     progress = Progress("program B, pairs", pairs)
     while len(result.pairs) < pairs and not result.different:
-        audited_first = len(result.pairs) % 2 == 1
-        ran = {audited: run(audited, epochs) for audited in (audited_first, not audited_first)}
+        which = [False, True] if len(result.pairs) % 2 == 0 else [True, False]
+        ran = dict(zip(which, run(which, epochs), strict=True))
         result.pairs.append((ran[False], ran[True]))
         result.different = ran[False].answer != result.pairs[0][0].answer or ran[True].answer != ran[False].answer
         progress.advance()
@@ -128,16 +111,12 @@ def measure(pairs: int, epochs: int) -> Result:
 
 
 def shares(result: Result) -> dict[str, list[float]]:
-    """What an audit adds, a value for each pair: to the wall time, to the CPU time, to the median epoch."""
+    """What an audit adds, a value for each pair: to the wall time, to the CPU time."""
     plain, audited = zip(*result.pairs, strict=True)
     return {
         "wall time of the command": ratios([one.wall_seconds for one in audited], [one.wall_seconds for one in plain]),
         "CPU time of all its processes": ratios(
             [one.cpu_seconds for one in audited], [one.cpu_seconds for one in plain]
-        ),
-        "an epoch, by the program's log": ratios(
-            [statistics.median(one.epoch_seconds) for one in audited],
-            [statistics.median(one.epoch_seconds) for one in plain],
         ),
         "as headrace itself states": [one.stated_share for one in audited if one.stated_share is not None],
     }

@@ -30,7 +30,7 @@ def arguments() -> argparse.Namespace:
         description="What does headrace's audit cost the audited program, and is it less than the peers?",
         epilog="example: bench/overhead/run.py --only headrace,py-spy --pairs 20 --json overhead.json",
     )
-    parser.add_argument("--pairs", type=int, default=12, help="rounds of program A and pairs of program B (12)")
+    parser.add_argument("--pairs", type=int, default=14, help="rounds of program A and pairs of program B (14)")
     parser.add_argument("--quick", action="store_true", help="see that all runs; too short for a verdict")
     parser.add_argument("--only", metavar="NAME,...", default=",".join(NAMES), help=f"of {', '.join(NAMES)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples to this file as well")

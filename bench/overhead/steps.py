@@ -50,7 +50,7 @@ class Cost:
 class Result:
     """All rounds: for each the cases that ran, and the cases that were left out with the reason."""
 
-    width: int
+    depth: int
     epochs: int
     rounds: list[Round] = field(default_factory=list)
     left_out: dict[str, str] = field(default_factory=dict)
@@ -94,16 +94,16 @@ def spool_per_1000_steps(ran: Ran, epochs: int) -> float:
 
 
 def calibrate(environment: Environment) -> int:
-    """The width of the model that makes a step take about 2 ms here."""
+    """How often the model applies its hidden layer to make a step take about 2 ms here."""
     command = [str(environment.python), program("training.py")]
     environ = clean_environment({"OMP_NUM_THREADS": "1"})
     return int(subprocess.run(command, env=environ, capture_output=True, text=True, check=True).stdout)
 
 
-def one_round(cases: Sequence[Case], environment: Environment, width: int, epochs: int) -> Round:
+def one_round(cases: Sequence[Case], environment: Environment, depth: int, epochs: int) -> Round:
     """One round in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
-        arguments = ["--width", str(width), "--epochs", str(epochs)]
+        arguments = ["--depth", str(depth), "--epochs", str(epochs)]
         return play(cases, environment, Path(folder), arguments, epochs * TURNS_PER_EPOCH)
 
 
@@ -123,7 +123,7 @@ def rehearse(cases: Iterable[Case], environment: Environment, result: Result) ->
             leave_out(result, case.name, reason)
             continue
         try:
-            ran |= one_round([case], environment, result.width, epochs=1).ran
+            ran |= one_round([case], environment, result.depth, epochs=1).ran
         except Failed as failure:
             leave_out(result, case.name, failure.reason)
     result.different = differing(ran)
@@ -138,8 +138,11 @@ def measure(names: Sequence[str], rounds: int, epochs: int) -> Result:
     progress = Progress("program A, rounds", rounds)
     while len(result.rounds) < rounds and not result.different:
         able = [case for case in cases if case.name not in result.left_out]
+        # Each case is started first as often as any other: which memory a process gets depends on who came before it.
+        first = len(result.rounds) % len(able)
+        able = able[first:] + able[:first]
         try:
-            one = one_round(able, environment, result.width, epochs)
+            one = one_round(able, environment, result.depth, epochs)
         except Failed as failure:
             leave_out(result, failure.name, failure.reason)
             continue

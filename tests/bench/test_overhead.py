@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 from common import Verdict
-from overhead import demo, peers, steps
+from overhead import demo, peers, slices, steps
 from overhead.cases import CASES, CONTROL, HEADRACE, PEERS, PLAIN, Case
 from overhead.peers import LIST, Environment, pinned
 from overhead.turns import Failed, Ran, Round, order, play
@@ -29,7 +31,7 @@ def ran(added: float, answer: str = "same", loop: float | None = None, spool: in
 
 def result(rounds: int = 8, ours: float = 10e-6, spool: int = 1_000_000, **peers: float) -> steps.Result:
     """Rounds in which headrace and the peers add so much to each step, a little more each round."""
-    found = steps.Result(width=64, epochs=TURNS // steps.TURNS_PER_EPOCH)
+    found = steps.Result(depth=2, epochs=TURNS // steps.TURNS_PER_EPOCH)
     for number in range(rounds):
         case = {PLAIN: ran(0), HEADRACE: ran(ours + number * 1e-7, spool=spool)}
         case |= {name.replace("_", "-"): ran(added + number * 1e-7) for name, added in peers.items()}
@@ -195,7 +197,7 @@ def test_the_answer_tells_other_training_apart() -> None:
     assert STEPS_PER_EPOCH == steps.STEPS_PER_TURN * steps.TURNS_PER_EPOCH
 
     def train(without: int) -> Training:
-        training = Training(1, width=8)
+        training = Training(1, depth=2)
         for number, (x, y) in enumerate(training.loader):
             if number != without:
                 training.step(x, y)
@@ -217,6 +219,40 @@ def test_the_spool_is_what_its_files_take(tmp_path: Path, monkeypatch: pytest.Mo
     assert spool_bytes() is None
 
 
+def shell(script: str, folder: Path, name: str) -> tuple[list[str], Path]:
+    """A command and a folder of its own."""
+    own = folder / name
+    own.mkdir()
+    return ["sh", "-c", script, name], own
+
+
+def test_commands_in_slices_run_to_their_ends_by_turns(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slices, "SLICE_SECONDS", 0.02)
+    log = tmp_path / "log"
+    work = f"i=0; while [ $i -lt 300000 ]; do i=$((i + 1)); [ $((i % 1000)) -ne 0 ] || echo $0 >> {log}; done"
+    began = time.perf_counter()
+    ended = slices.side_by_side(
+        [
+            shell(f"{work}; echo one >&2", tmp_path, "1"),
+            shell(f"({work}) & wait; echo two >&2; exit 3", tmp_path, "2"),
+            shell("true", tmp_path, "3"),
+        ]
+    )
+    assert [(one.returncode, one.stderr) for one in ended] == [(0, "one\n"), (3, "two\n"), (0, "")]
+    assert sum(one.wall_seconds for one in ended) <= time.perf_counter() - began
+    wrote = log.read_text().split()
+    assert (wrote.count("1"), wrote.count("2")) == (300, 300)
+    assert sum(one != other for one, other in itertools.pairwise(wrote)) > 2
+
+
+def test_an_end_of_the_benchmark_ends_the_commands(tmp_path: Path) -> None:
+    commands = [shell("sleep 61803", tmp_path, "1"), (["/nonexistent/command"], tmp_path)]
+    with pytest.raises(FileNotFoundError):
+        slices.side_by_side(commands)
+    left = subprocess.run(["pgrep", "-f", "sleep 61803"], capture_output=True, text=True, check=False)
+    assert left.stdout == ""
+
+
 LOG = """12:00:00 1600 photos to train on, 400 to validate on, 40 classes
 12:00:01 epoch 0 step 0 of 50: loss 3.7004
 12:00:05 epoch 0: loss 3.4, validation accuracy 12.5 %, 4.4 s
@@ -229,7 +265,6 @@ def test_the_demo_programs_answer_is_its_log_without_times_and_folders() -> None
     later = LOG.replace("12:00", "13:37").replace("4.4 s", "14.4 s").replace("/tmp/one", "/tmp/two")
     assert demo.answer(later) == demo.answer(LOG)
     assert demo.answer(LOG.replace("loss 3.1", "loss 3.2")) != demo.answer(LOG)
-    assert demo.epoch_seconds(LOG) == [4.4, 3.9]
 
 
 @pytest.mark.parametrize(
@@ -240,8 +275,8 @@ def test_the_demo_programs_limit_is_on_the_ratio_of_each_pair(added: float, verd
     for number in range(8):
         slower = 1 + 0.1 * number  # the machine's, which both of a pair meet
         audited = slower * (1 + added + (0.001 if number % 2 else -0.001))
-        plain = demo.Command("same", 15 * slower, 20.0, [4 * slower] * 2, None)
-        found.pairs.append((plain, demo.Command("same", 15 * audited, 20.2, [4 * audited] * 2, 0.004)))
+        plain = demo.Command("same", 15 * slower, 20.0, None)
+        found.pairs.append((plain, demo.Command("same", 15 * audited, 20.2, 0.004)))
     assert [one.verdict for one in demo.criteria(found)] == [Verdict.PASS, verdict]
     assert demo.shares(found)["CPU time of all its processes"] == pytest.approx([0.01] * 8)
 
