@@ -144,6 +144,7 @@ Throughput WaitDivision::count() {
         const Throughput part = background.count();
         sum.samples += part.samples;
         sum.tokens += part.tokens;
+        sum.batches += part.batches;
         sum.unknown += part.unknown;
     }
     return sum;

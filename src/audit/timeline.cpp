@@ -42,7 +42,8 @@ struct Phases {
     Nanoseconds first_batch;   // startup.first_step from here
     Nanoseconds first_step;    // the loop from here
     Nanoseconds teardown;
-    bool known;  // a step was seen, or at least torch: what is before it is set-up
+    Nanoseconds lost;  // nothing was recorded from here
+    bool known;        // a step was seen, or at least torch: what is before it is set-up
 };
 
 // What follows the last training activity is teardown where the interpreter shut down in order. Where it did not
@@ -65,6 +66,7 @@ Phases phases_of(const Trainer& trainer) {
     p.first_batch = trainer.trained ? trainer.first_batch.value_or(never) : never;
     p.first_step = trainer.trained ? trainer.steps.front() : never;
     p.teardown = teardown_begin(trainer);
+    p.lost = trainer.lost.value_or(never);
     p.known = trainer.trained || trainer.torch;
     return p;
 }
@@ -98,6 +100,9 @@ Entry entry_in_loop(const Span* span) {
 Entry entry_at(const Phases& p, Nanoseconds t, const Span* span, bool evaluating) {
     if (t < p.shim) {
         return Entry::startup_launch;
+    }
+    if (t >= p.lost) {
+        return Entry::unattributed;
     }
     if (t >= p.loader_begin && t < p.first_batch) {
         return Entry::startup_workers;
@@ -164,8 +169,8 @@ void walk(const Recording& recording, const Trainer& trainer, Emit emit) {
 
 void paint(const Recording& recording, const Trainer& trainer, const std::function<void(const Segment&)>& emit) {
     const Phases phases = phases_of(trainer);
-    std::vector<Nanoseconds> cuts{phases.shim, phases.loader_begin, phases.first_batch, phases.first_step,
-                                  phases.teardown};
+    std::vector<Nanoseconds> cuts{phases.shim,       phases.loader_begin, phases.first_batch,
+                                  phases.first_step, phases.teardown,     phases.lost};
     for (const Range& evaluation : trainer.evaluations) {
         cuts.push_back(evaluation.begin);
         cuts.push_back(evaluation.end);

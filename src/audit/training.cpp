@@ -112,25 +112,33 @@ void find_background(const Recording& recording, Trainer& trainer) {
 }
 
 // A step ends with the last optimizer step (or, with no optimizer object, the last backward) before the next training
-// batch is asked for. Batches whose gradients are only accumulated belong to the step that follows.
+// batch is asked for, or before an optimizer steps again that has stepped in it: a loop need not ask a loader for each
+// batch, and may have several optimizers. Batches whose gradients are only accumulated belong to the step that follows.
 void find_steps(const Recording& recording, Trainer& trainer, const FirstLook& look) {
     const Kind update = look.optimizers ? Kind::optimizer : Kind::backward;
     PassNumbers numbers;
-    std::optional<Span> last;  // update that no request has followed yet
+    std::optional<Span> last;          // update that no request has followed yet
+    std::vector<std::uint64_t> since;  // the optimizers that stepped since the last step's end
     const auto end_step = [&] {
         if (last && !last->open) {
             trainer.steps.push_back(end_of(*last));
         }
         last.reset();
+        since.clear();
+    };
+    const auto begins_another = [&](const Span& span) {
+        if (!look.optimizers) return !look.requests;  // a backward for each of several losses is one step
+        return std::find(since.begin(), since.end(), span.a) != since.end();
     };
     each_span(recording, trainer, [&](const Span& span) {
         const std::optional<std::size_t> pass = numbers.see(span);
         if (is_wait(span) && trainer.passes[*pass].training) {
             end_step();
         } else if (kind(span) == update) {
-            if (!look.requests) {
+            if (begins_another(span)) {
                 end_step();
             }
+            since.push_back(span.a);
             last = span;
         }
     });
@@ -155,12 +163,14 @@ void find_rest(const Recording& recording, Trainer& trainer) {
     EvaluationFinder evaluations(trainer);
     Marks marks(trainer);
     PassNumbers numbers;
+    Nanoseconds recorded = trainer.window.begin;
     each_span(recording, trainer, [&](const Span& span) {
         const std::optional<std::size_t> pass = numbers.see(span);
         if (trainer.trained) {
             evaluations.see(span, pass ? &trainer.passes[*pass] : nullptr);
         }
         marks.see(span);
+        recorded = std::max(recorded, span.open ? span.start : end_of(span));
         if (is_wait(span) || kind(span) == Kind::checkpoint) {
             trainer.last_activity = std::max(trainer.last_activity, end_of(span));
         }
@@ -169,6 +179,9 @@ void find_rest(const Recording& recording, Trainer& trainer) {
         trainer.evaluations = evaluations.finish();
     }
     marks.finish(trainer);
+    if (recording.run.threads[*trainer.thread].full) {
+        trainer.lost = recorded;
+    }
     for (const Range& evaluation : trainer.evaluations) {
         trainer.last_activity = std::max(trainer.last_activity, evaluation.end);
     }

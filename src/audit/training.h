@@ -40,6 +40,7 @@ struct Trainer {
     std::vector<Range> evaluations;
     std::optional<Nanoseconds> loader_begin;  // the training loader's first __iter__
     std::optional<Nanoseconds> first_batch;
+    std::optional<Nanoseconds> lost;  // the recording ended here, before the program did
     Nanoseconds last_activity = 0;    // end of the last wait, checkpoint or evaluation
     Nanoseconds shim_cost = 0;        // time that the shim took
     bool handovers = true;            // what comes out of a queue can be a batch

@@ -146,6 +146,7 @@ void BatchWaits::add(const BatchWait& wait) {
     if (!(wait.pass->training || count_all_) || wait.span.b == spool::wait_ended || wait.span.start < count_from_) {
         return;
     }
+    ++sum_.batches;
     sum_.tokens += static_cast<double>(wait.span.b >> 32);
     sum_.samples += static_cast<double>(wait.samples);
     sum_.unknown += wait.samples == 0 ? 1 : 0;

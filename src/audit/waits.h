@@ -63,6 +63,7 @@ struct BatchWait {
 struct Throughput {
     double samples = 0;
     double tokens = 0;
+    std::size_t batches = 0;
     std::size_t unknown = 0;  // batches whose size nobody recorded
 };
 

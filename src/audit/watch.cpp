@@ -33,10 +33,11 @@ Nanoseconds own_cpu() {
     return static_cast<Nanoseconds>(used.tv_sec) * 1000 * millisecond + used.tv_nsec;
 }
 
-// The header page of one spool, mapped for reading: tells where the thread's Python state is and what is open.
-class Header {
+// The first page of a file of the spool folder, mapped for reading while others write it.
+template <class Content>
+class Page {
 public:
-    explicit Header(const std::filesystem::path& path) {
+    explicit Page(const std::filesystem::path& path) {
         const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
         if (fd < 0) {
             return;
@@ -44,23 +45,26 @@ public:
         struct stat status {};
         if (fstat(fd, &status) == 0 && status.st_size >= static_cast<off_t>(spool::header_bytes)) {
             void* at = mmap(nullptr, spool::header_bytes, PROT_READ, MAP_SHARED, fd, 0);
-            header_ = at == MAP_FAILED ? nullptr : static_cast<const spool::Header*>(at);
+            content_ = at == MAP_FAILED ? nullptr : static_cast<const Content*>(at);
         }
         close(fd);
     }
-    ~Header() {
-        if (header_ != nullptr) {
-            munmap(const_cast<spool::Header*>(header_), spool::header_bytes);
+    ~Page() {
+        if (content_ != nullptr) {
+            munmap(const_cast<Content*>(content_), spool::header_bytes);
         }
     }
-    Header(Header&& other) noexcept : header_(std::exchange(other.header_, nullptr)) {}
-    Header& operator=(Header&&) = delete;
+    Page(Page&& other) noexcept : content_(std::exchange(other.content_, nullptr)) {}
+    Page& operator=(Page&&) = delete;
 
-    const spool::Header* get() const { return header_; }
+    const Content* get() const { return content_; }  // null where there is no such page
 
 private:
-    const spool::Header* header_ = nullptr;
+    const Content* content_ = nullptr;
 };
+
+// Tells where the thread's Python state is and what is open.
+using Header = Page<spool::Header>;
 
 // The kind of what the thread is doing, from the outermost interval that matters for lines: a fetch or a collate where
 // one is open, otherwise the innermost one.
@@ -104,14 +108,20 @@ struct Watch::State {
     Nanoseconds next_scan = 0;
     Nanoseconds started;
     Nanoseconds next_tree = 0;
+    Page<spool::Control> control;
     Samples samples;
     std::uint64_t looks = 0;
 
     State(std::filesystem::path spool, std::uint32_t root, Nanoseconds begin)
-        : folder(std::move(spool)), tree(root), started(begin) {
+        : folder(std::move(spool)), tree(root), started(begin), control(folder / "control") {
         OutsidePoint nothing;
         nothing.when = begin;
         samples.add(nothing);
+    }
+
+    // What a thread does is not noted in its header any more when the recording has ended.
+    bool recording() const {
+        return control.get() == nullptr || __atomic_load_n(&control.get()->recording, __ATOMIC_RELAXED) != 0;
     }
 
     void look_at_tree() {
@@ -196,6 +206,9 @@ void Watch::look() {
     }
     if (now >= state_->next_tree) {
         state_->look_at_tree();
+    }
+    if (!state_->recording()) {
+        return;
     }
     for (const auto& [name, header] : state_->headers) {
         if (state_->gone.count(name) == 0) {

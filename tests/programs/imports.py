@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import pickle
 import sys
 import traceback
 from pathlib import Path
@@ -26,6 +27,9 @@ def main() -> None:
     except ImportError as error:
         print("without it:", error, error.name)
     print("found", importlib.util.find_spec("a_package_that_nobody_has"), flush=True)
+    found = [importlib.util.find_spec("colorsys") for _ in range(2)]
+    assert found[0] and found[1]
+    print(found[0] == found[1], sorted(vars(found[0].loader)), pickle.dumps(found[0].loader), flush=True)
     sys.path.insert(0, str(BROKEN))
     attempt("raises_at_import")
     attempt("imports_what_is_missing")

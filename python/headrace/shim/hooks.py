@@ -75,6 +75,19 @@ class Shim:
         setattr(owner, name, self.recorder.hook(getattr(owner, name), kind, after))
 
 
+def _imports() -> bool:
+    """Say whether our caller's find_spec is called for an import: the module will be executed now.
+
+    importlib.util.find_spec gives the specification to the program, which may keep, compare or pickle it.
+    """
+    frame = sys._getframe(1)  # find_spec, called by importlib's _find_spec
+    for _ in range(2):
+        if frame.f_back is None:
+            return False
+        frame = frame.f_back
+    return frame.f_code.co_name == "_find_and_load_unlocked"
+
+
 class Finder:
     """First on ``sys.meta_path``: lets the other finders find, then has the loader's ``exec_module`` timed or noticed.
 
@@ -87,6 +100,8 @@ class Finder:
 
     def find_spec(self, name: str, path: "Any" = None, target: "Any" = None) -> "Any":
         """Return the specification that the other finders give, with its loader hooked where that is of use."""
+        if not _imports():
+            return None
         recorder = self._shim.recorder
         hooked = name in _TARGETS
         outermost = not recorder.importing()

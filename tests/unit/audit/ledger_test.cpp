@@ -122,6 +122,53 @@ TEST(Ledger, GradientAccumulationIsOneStepForSeveralBatches) {
     EXPECT_NEAR(*audit.steady.step_seconds_median, 0.020, 1e-9);
 }
 
+// One batch that is used again and again, as in a test whether a model can learn at all.
+TEST(Ledger, AnOptimizerThatStepsAgainBeginsAnotherStep) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    t.interval(Kind::wait, 1, 2, train_iterator);
+    for (int i = 0; i < 10; ++i) {
+        const double at = 2 + 10 * i;
+        t.interval(Kind::forward, at, at + 3).interval(Kind::backward, at + 3, at + 7);
+        t.interval(Kind::optimizer, at + 7, at + 8, 1);
+    }
+    const Audit audit = analyze(run_of({t}, 110));
+    EXPECT_EQ(audit.steady.steps, 9U);  // ten, the first apart
+    EXPECT_NEAR(*audit.steady.step_seconds_median, 0.010, 1e-9);
+    EXPECT_FALSE(audit.steady.samples_per_second);  // how many samples the batch had in its later uses was not recorded
+    EXPECT_NEAR(entry(audit.ranks.front(), Entry::compute_forward), 9 * 3, near);
+}
+
+// Without a loader: a generator and a discriminator in each iteration, and an optimizer for each parameter that steps
+// inside the backward.
+TEST(Ledger, SeveralOptimizersInAnIterationAreOneStep) {
+    for (const bool inside_backward : {false, true}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0);
+        for (int i = 0; i < 10; ++i) {
+            const double at = 1 + 10 * i;
+            t.interval(Kind::forward, at, at + 2);
+            const double first = inside_backward ? at + 3 : at + 6;
+            t.interval(Kind::optimizer, first, first + 1, 1).interval(Kind::optimizer, first + 1.5, first + 2.5, 2);
+            t.interval(Kind::backward, at + 2, at + 6);
+        }
+        const Audit audit = analyze(run_of({t}, 110));
+        EXPECT_EQ(audit.steady.steps, 9U);
+        EXPECT_NEAR(*audit.steady.step_seconds_median, 0.010, 1e-9);
+    }
+}
+
+// The file system of the run's folder was full: nobody knows what the program did from then on.
+TEST(Ledger, WhatCameAfterTheLastRecordIsUnattributed) {
+    headrace::Run run = run_of({plain_loop()}, 90);
+    run.threads.front().full = true;
+    const Ledger ledger = analyze(run).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::unattributed), 10, near);
+    EXPECT_NEAR(entry(ledger, Entry::teardown), 5, near);
+    EXPECT_NEAR(entry(ledger, Entry::host), 2, near);
+    EXPECT_NEAR(sum(ledger), 90, near);
+}
+
 // An optimizer step that computes its own gradients (LBFGS): forwards and backwards inside keep their entries.
 TEST(Ledger, InnermostIntervalWins) {
     Thread t(program_pid);
