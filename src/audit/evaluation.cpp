@@ -23,6 +23,7 @@ void add_marked(const std::vector<Range>& marked, std::vector<Range>& known) {
 }  // namespace
 
 void EvaluationFinder::see(const Span& span, const Pass* pass) {
+    see_answer(span);
     see_marked(span, pass);
     while (steps_ < trainer_.steps.size() && trainer_.steps[steps_] <= span.start) {
         if (in_gap_) {
@@ -92,21 +93,23 @@ EvaluationFinder::Begin EvaluationFinder::begin_of(std::size_t forward, Nanoseco
     return {loader, false};
 }
 
-// Where it ends: at train() after its begin, otherwise with the gap; with its own last sign in the last gap, and where
-// no eval() began it: what follows may be anything.
-Nanoseconds EvaluationFinder::end_of_evaluation(const Begin& from, Nanoseconds gap_end, bool last) const {
-    Nanoseconds last_sign = from.at;
-    auto sign = std::lower_bound(signs_.begin(), signs_.end(), from.at,
-                                 [](const Sign& s, Nanoseconds t) { return s.start < t; });
-    for (; sign != signs_.end(); ++sign) {
-        if (sign->what == Sign::What::train_mode) {
-            return sign->start;
-        }
-        if (sign->what == Sign::What::forward || sign->what == Sign::What::wait) {
-            last_sign = std::max(last_sign, std::min(sign->end, gap_end));
+// The first train() after the begin of an evaluation, in the gap.
+std::optional<Nanoseconds> EvaluationFinder::train_after(Nanoseconds begin) const {
+    const auto train = std::find_if(signs_.begin(), signs_.end(), [&](const Sign& s) {
+        return s.start >= begin && s.what == Sign::What::train_mode;
+    });
+    return train != signs_.end() ? std::optional(train->start) : std::nullopt;
+}
+
+// The end of the last forward or wait of the gap.
+Nanoseconds EvaluationFinder::last_sign_after(Nanoseconds begin, Nanoseconds gap_end) const {
+    Nanoseconds last = begin;
+    for (const Sign& sign : signs_) {
+        if (sign.start >= begin && (sign.what == Sign::What::forward || sign.what == Sign::What::wait)) {
+            last = std::max(last, std::min(sign.end, gap_end));
         }
     }
-    return last || !from.marked ? last_sign : gap_end;
+    return last;
 }
 
 // The forwards of the gap that no backward of the same gap follows are evaluation.
@@ -121,11 +124,30 @@ void EvaluationFinder::close_gap(Nanoseconds end, bool last) {
             continue;
         }
         const Begin from = begin_of(i, done);
-        const Nanoseconds until = std::max(end_of_evaluation(from, end, last), signs_[i].end);
+        const std::optional<Nanoseconds> train = train_after(from.at);
+        // What follows the last forward may be anything, where no train() says that it still was evaluation.
+        const Nanoseconds until = std::max(train ? *train : last_sign_after(from.at, end), signs_[i].end);
         found_.push_back({from.at, std::min(until, end)});
+        if (from.marked && !train && !last) {
+            unanswered_ = Unanswered{found_.size() - 1, end};
+        }
         done = until;
     }
     signs_.clear();
+}
+
+// A train() that comes with the next batch, before it is used, ends the evaluation too: with the request for that
+// batch.
+void EvaluationFinder::see_answer(const Span& span) {
+    if (!unanswered_ || span.start < unanswered_->until) {
+        return;
+    }
+    if (kind(span) == Kind::train_mode && span.b == 1) {
+        found_[unanswered_->found].end = unanswered_->until;
+        unanswered_.reset();
+    } else if (kind(span) == Kind::backward || kind(span) == Kind::optimizer) {
+        unanswered_.reset();
+    }
 }
 
 void EvaluationFinder::see_marked(const Span& span, const Pass* pass) {

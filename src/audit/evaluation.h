@@ -29,16 +29,24 @@ private:
         Nanoseconds end;
         What what;
     };
+
     struct Begin {
         Nanoseconds at;
         bool marked;  // by eval()
     };
+    // An evaluation that eval() began and no train() ended before the next batch was asked for.
+    struct Unanswered {
+        std::size_t found;  // its place in found_
+        Nanoseconds until;  // when the batch was asked for
+    };
 
+    void see_answer(const Span& span);
     void see_marked(const Span& span, const Pass* pass);
     void add_sign(const Span& span);
     void close_gap(Nanoseconds end, bool last);
     Begin begin_of(std::size_t forward, Nanoseconds earliest) const;
-    Nanoseconds end_of_evaluation(const Begin& from, Nanoseconds gap_end, bool last) const;
+    std::optional<Nanoseconds> train_after(Nanoseconds begin) const;
+    Nanoseconds last_sign_after(Nanoseconds begin, Nanoseconds gap_end) const;
 
     const Trainer& trainer_;
     std::size_t steps_ = 0;  // that have ended
@@ -51,6 +59,7 @@ private:
     // with forwards in it and neither a backward nor a request for a training batch.
     Nanoseconds eval_ = -1;  // -1: none
     bool forward_ = false;
+    std::optional<Unanswered> unanswered_;
     std::vector<Range> marked_;
 };
 

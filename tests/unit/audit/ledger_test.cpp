@@ -106,6 +106,23 @@ TEST(Ledger, FindsAFinalEvaluationWithoutModeSwitch) {
     EXPECT_NEAR(entry(ledger, Entry::host), 7, near);
 }
 
+// Between epochs eval(), a forward of 2, and 9 of something else; train() comes never, or with the next batch.
+TEST(Ledger, EvaluationWithoutTrainEndsWithItsLastForward) {
+    for (const bool answered : {false, true}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+        step(t, 1, train_iterator);
+        t.moment(Kind::train_mode, 14, 9, 0).interval(Kind::forward, 15, 17);
+        t.interval(Kind::wait, 26, 27, train_iterator);
+        if (answered) {
+            t.moment(Kind::train_mode, 27.5, 9, 1);
+        }
+        t.interval(Kind::forward, 28, 30).interval(Kind::backward, 30, 32).interval(Kind::optimizer, 32, 33);
+        const Ledger ledger = analyze(run_of({t}, 33)).ranks.front();
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), answered ? 12 : 3, near);
+    }
+}
+
 TEST(Ledger, GradientAccumulationIsOneStepForSeveralBatches) {
     Thread t(program_pid);
     t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
