@@ -121,7 +121,7 @@ def test_a_worker_is_killed_at_random(tmp_path: Path) -> None:
         check_whole(report)
         assert recorded_steps(report) >= printed_steps(audited.stdout)
         if audited in failed:
-            assert b"Traceback" in audited.stderr, audited.stderr.decode()  # of torch, in one of several ways
+            assert audited.stderr.strip()  # of torch, in one of several ways; "lost sys.stderr" while Python shuts down
 
 
 @slow

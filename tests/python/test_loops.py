@@ -13,7 +13,7 @@ from truth import load
 slow = pytest.mark.slow
 row = pytest.mark.row("Other loops")
 FAST = ["accumulation", "lbfgs", "arrays", "several_loaders", "background"]
-SLOW = ["gan", "by_hand", "stream", "getitems", "evaluation_inside"]
+SLOW = ["executor", "gan", "by_hand", "stream", "getitems", "evaluation_inside"]
 
 
 def check_truth(loop: str, folder: Path, env: dict[str, str] | None = None) -> None:
@@ -27,7 +27,8 @@ def check_truth(loop: str, folder: Path, env: dict[str, str] | None = None) -> N
     truth = load(records, audited.watched)
     assert audited.report["overhead"]["hooks_disabled"] == 0
     check_ledger(audited.report, truth)
-    check_stages(audited.report, truth)
+    if loop != "executor":  # its wait is not divided, as the README says
+        check_stages(audited.report, truth)
 
 
 @row

@@ -91,7 +91,9 @@ def test_training(setting: Setting, tmp_path: Path) -> None:
         ("forward", "0"),
         ("backward", "0"),
         ("loop", "1"),
-        *(pytest.param(where, "2", marks=pytest.mark.slow) for where in ("collate", "forward", "backward")),
+        # Of two workers that fail, chance decides whose batch comes first, and so the line of torch that raises.
+        pytest.param("collate", "1", marks=pytest.mark.slow),
+        *(pytest.param(where, "2", marks=pytest.mark.slow) for where in ("forward", "backward")),
         *(pytest.param(where, "0", marks=pytest.mark.slow) for where in ("sample", "loop")),
     ],
 )

@@ -35,6 +35,7 @@ _TARGETS = {
     "lightning_fabric.utilities.cloud_io": ("library_hooks", "hook_lightning"),
     "logging": ("library_hooks", "hook_logging"),
     "queue": ("library_hooks", "hook_queue"),
+    "concurrent.futures._base": ("library_hooks", "hook_futures"),
     "tqdm.std": ("library_hooks", "hook_tqdm"),
     "wandb.sdk.wandb_run": ("library_hooks", "hook_wandb"),
     "headrace.marker": ("library_hooks", "hook_marker"),

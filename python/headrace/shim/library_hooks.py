@@ -22,6 +22,11 @@ def hook_queue(recorder: "Any", module: "Any") -> None:
     _replace(recorder, module.Queue, recorder.HANDOVER, "get")
 
 
+def hook_futures(recorder: "Any", module: "Any") -> None:
+    """The same where a pool of threads loads them."""
+    _replace(recorder, module.Future, recorder.HANDOVER, "result")
+
+
 def hook_tqdm(recorder: "Any", module: "Any") -> None:
     """A progress bar when it draws, not when it counts."""
     _replace(recorder, module.tqdm, recorder.LOGGING, "refresh", "display", "close")
