@@ -12,10 +12,12 @@
 #include <cerrno>
 #include <csignal>
 #include <ctime>
+#include <deque>
 #include <utility>
 
 #include "sys/descriptor.h"
 #include "sys/execute.h"
+#include "sys/group_sentinel.h"
 #include "sys/proc.h"
 #include "sys/signal_relay.h"
 
@@ -24,6 +26,10 @@ namespace {
 
 // How long one wait lasts at most where the kernel has no pidfd (before 5.3) and only asking again shows the end.
 constexpr Nanoseconds without_pidfd = 5'000'000;
+
+// How far apart one signal may come to us and to the rest of the group. `timeout` sends it to us first and then to the
+// group, and may have to wait for a core in between.
+constexpr Nanoseconds group_spread = 20'000'000;
 
 // Longer than any program runs, and far from overflowing.
 constexpr Nanoseconds forever = 1'000'000'000'000'000'000;
@@ -81,7 +87,14 @@ Exit exit_of(const siginfo_t& info, Nanoseconds when) {
 }  // namespace
 
 struct Child::State {
+    struct Waiting {
+        int number = 0;
+        Nanoseconds when = 0;
+    };
+
     std::unique_ptr<SignalRelay> relay;
+    std::unique_ptr<GroupSentinel> sentinel;  // goes before the relay, which keeps SIGCHLD as waiting for it needs it
+    std::deque<Waiting> waiting;              // signals of which the sentinel may still get its part
     Descriptor pidfd;
     pid_t pid = 0;
     Nanoseconds started = 0;
@@ -95,16 +108,27 @@ struct Child::State {
 };
 
 void Child::State::hand_on_signals() {
+    if (sentinel) sentinel->listen();
     while (const std::optional<ReceivedSignal> received = relay->next()) {
+        if (may_hand_on(*received, static_cast<std::uint32_t>(pid)))
+            waiting.push_back({received->number, monotonic_now()});
+    }
+    while (!waiting.empty() && (!sentinel || waiting.front().when + group_spread <= monotonic_now())) {
+        const Waiting signal = waiting.front();
+        waiting.pop_front();
+        if (sentinel && sentinel->got_since(signal.number, signal.when - group_spread)) continue;
         // The process id cannot have been given to another process: only reap() frees it.
-        if (must_hand_on(*received, static_cast<std::uint32_t>(pid))) (void)::kill(pid, received->number);
+        (void)::kill(pid, signal.number);
     }
 }
 
 void Child::State::poll_once(Nanoseconds timeout) {
-    std::array<pollfd, 2> waiting{{{pidfd.get(), POLLIN, 0}, {relay->descriptor(), POLLIN, 0}}};
+    std::array<pollfd, 3> events{{{pidfd.get(), POLLIN, 0},
+                                  {relay->descriptor(), POLLIN, 0},
+                                  {sentinel ? sentinel->descriptor() : -1, POLLIN, 0}}};
+    if (!waiting.empty()) timeout = std::min(timeout, waiting.front().when + group_spread - monotonic_now());
     const timespec limit = to_timespec(pidfd ? timeout : std::min(timeout, without_pidfd));
-    (void)::ppoll(waiting.data(), waiting.size(), &limit, nullptr);
+    (void)::ppoll(events.data(), events.size(), &limit, nullptr);
 }
 
 std::optional<Exit> Child::State::reap() {
@@ -119,6 +143,7 @@ std::optional<Exit> Child::State::reap() {
     do result = ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
     while (result != 0 && errno == EINTR);
     if (result == 0 && info.si_pid == 0) return std::nullopt;
+    sentinel.reset();
     exit = result == 0 ? exit_of(info, when) : Exit{std::nullopt, std::nullopt, when};
     return exit;
 }
@@ -146,8 +171,10 @@ Result<Child> Child::start(const std::vector<std::string>& command,
             return fail(ErrorCode::io_error, execution.failure(error == ENOMEM ? ENOMEM : EAGAIN).message);
         }
         state->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, state->pid, 0)));
+        write_end.reset();
+        // After the command: a signal that the sentinel gets, the command has got too.
+        if (state->relay->descriptor() >= 0) state->sentinel = GroupSentinel::start(SignalRelay::signals());
     }
-    write_end.reset();
     if (const int error = read_exec_error(read_end.get()); error != 0) {
         (void)::waitpid(state->pid, nullptr, 0);
         return tl::unexpected<Error>(execution.failure(error));

@@ -24,9 +24,10 @@ struct Exit {
 // A command that runs in our process group with our standard input, output, error, working directory, limits and
 // signal dispositions, so that it owns the terminal and job control as without us. While it runs we ignore what the
 // terminal sends (SIGINT, SIGQUIT, SIGWINCH: it sends them to the command too) and hand on SIGINT, SIGQUIT, SIGTERM,
-// SIGHUP, SIGUSR1, SIGUSR2, SIGCONT and SIGWINCH that another process sends to us. A signal that is sent with kill to
-// the whole process group reaches the command twice: the receiver of a signal cannot tell that from one sent to it
-// alone. Ctrl-Z stops both. Only one Child at a time hands signals on; not safe for several threads.
+// SIGHUP, SIGUSR1, SIGUSR2, SIGCONT and SIGWINCH that another process sends to us alone, 20 ms later. What it sends to
+// the whole process group the command has got itself, which a second process that we fork into the group shows
+// (sys/group_sentinel.h); where that cannot be started, the command gets such a signal twice. Ctrl-Z stops both. Only
+// one Child at a time hands signals on; not safe for several threads.
 class Child {
 public:
     // Errors: not_found, not_executable (of the command), invalid_argument (no command), io_error (fork failed).
@@ -35,7 +36,7 @@ public:
                                const std::vector<std::pair<std::string, std::string>>& environment);
     Child(Child&&) noexcept;
     Child& operator=(Child&&) noexcept;
-    ~Child();  // restores our signal dispositions; does not wait
+    ~Child();  // restores our signal dispositions; does not wait for the command
 
     std::uint32_t pid() const noexcept;
     Nanoseconds started() const noexcept;  // CLOCK_MONOTONIC just before the fork

@@ -87,6 +87,13 @@ void ignore_file_size_signal() noexcept {
     }
 }
 
+sigset_t SignalRelay::signals() noexcept {
+    sigset_t set;
+    (void)::sigemptyset(&set);
+    for (const int number : caught) (void)::sigaddset(&set, number);
+    return set;
+}
+
 std::optional<ReceivedSignal> SignalRelay::next() noexcept {
     ReceivedSignal received;
     if (!read_end_) return std::nullopt;
@@ -96,7 +103,7 @@ std::optional<ReceivedSignal> SignalRelay::next() noexcept {
     return received;
 }
 
-bool must_hand_on(const ReceivedSignal& signal, std::uint32_t command) noexcept {
+bool may_hand_on(const ReceivedSignal& signal, std::uint32_t command) noexcept {
     if (signal.code > 0) {
         // A hang-up of the terminal goes to the session leader alone, where that is us.
         return signal.number == SIGHUP && ::getsid(0) == ::getpid();

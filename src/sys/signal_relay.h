@@ -34,6 +34,9 @@ public:
     // Puts the dispositions back that were there before; only async-signal-safe calls, for use between fork and exec.
     void restore_in_child() const noexcept;
 
+    // The signals that can be read from it.
+    static sigset_t signals() noexcept;
+
     // Readable when next() has something to give; -1 for a second relay.
     int descriptor() const noexcept { return read_end_.get(); }
     std::optional<ReceivedSignal> next() noexcept;
@@ -50,9 +53,10 @@ private:
     struct sigaction child_before_ = {};
 };
 
-// Whether the command needs to be sent what this process received. The terminal and the kernel send to the whole
-// process group, so the command has it already; what a process sent with kill was sent to us alone, unless the sender
-// is part of the command itself (`command`, or a descendant of it), which then meant its own process group.
-bool must_hand_on(const ReceivedSignal& signal, std::uint32_t command) noexcept;
+// Whether the command may need to be sent what this process received. The terminal and the kernel send to the whole
+// process group, so the command has it already; so it has when the sender is part of the command itself (`command`, or
+// a descendant of it), which then meant its own process group. What another process sent with kill was sent to us
+// alone or to the group: that a GroupSentinel tells.
+bool may_hand_on(const ReceivedSignal& signal, std::uint32_t command) noexcept;
 
 }  // namespace headrace::sys

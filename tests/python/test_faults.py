@@ -75,8 +75,16 @@ def killed_at_random(
 
 
 def below(process: Process) -> list[int]:
-    """The program and what it started, outermost first; none when it has ended."""
-    return sorted(descendants(process.pid))
+    """The program and what it started, outermost first; none when it has ended. Not headrace's own helper."""
+    return sorted(pid for pid in descendants(process.pid) if name_of(pid) not in ("headrace-signal", "headrace"))
+
+
+def name_of(pid: int) -> str:
+    """The name of a process, empty when it has ended."""
+    try:
+        return Path(f"/proc/{pid}/comm").read_text().strip()
+    except OSError:
+        return ""
 
 
 def kill_quietly(pid: int) -> None:

@@ -253,6 +253,60 @@ TEST(Child, ItselfMaySignalItsProcessGroupWithoutGettingItTwice) {
     });
 }
 
+// Sends from a process that is none of the command's.
+void send_from_outside(pid_t target, int number) {
+    const pid_t pid = ::fork();
+    if (pid == 0) ::_exit(::kill(target, number) == 0 ? 0 : 1);
+    (void)::waitpid(pid, nullptr, 0);
+}
+
+// What a command writes that gets what `send` sends while it waits; we lead a process group of our own.
+std::string noted_by_command(const std::function<void(Child&)>& send) {
+    const test::Folder folder;
+    const std::string out = (folder.path / "out").string();
+    const std::string script = "trap 'echo one >> " + out + "' USR1; trap 'echo two >> " + out + "' USR2; : > " + out +
+                               ".ready; while [ ! -e " + out + ".end ]; do sleep 0.01; done";
+    auto child = Child::start({"sh", "-c", script}, {});
+    EXPECT_TRUE(child);
+    for (int i = 0; i < 3000 && !std::filesystem::exists(out + ".ready"); ++i) (void)::usleep(10'000);
+    send(*child);
+    (void)child->wait(300'000'000);
+    (void)folder.write("out.end", "");
+    EXPECT_EQ(end_of(*child).code, 0);
+    return test::content_of(out);
+}
+
+TEST(Child, GetsASignalToTheGroupOnce) {
+    in_child_process([] {
+        (void)::setpgid(0, 0);
+        EXPECT_EQ(noted_by_command([](Child&) { send_from_outside(-::getpid(), SIGUSR1); }), "one\n");
+    });
+}
+
+TEST(Child, GetsASignalToUsAndTheGroupAtOnceOnce) {
+    in_child_process([] {
+        (void)::setpgid(0, 0);
+        const auto as_timeout_does = [](Child&) {
+            send_from_outside(::getpid(), SIGUSR1);
+            send_from_outside(-::getpid(), SIGUSR1);
+        };
+        EXPECT_EQ(noted_by_command(as_timeout_does), "one\n");
+    });
+}
+
+TEST(Child, GetsEachSignalThatIsSentToUsAlone) {
+    in_child_process([] {
+        (void)::setpgid(0, 0);
+        const auto several = [](Child& child) {
+            for (const int number : {SIGUSR1, SIGUSR2, SIGUSR1}) {
+                send_from_outside(::getpid(), number);
+                (void)child.wait(100'000'000);
+            }
+        };
+        EXPECT_EQ(noted_by_command(several), "one\ntwo\none\n");
+    });
+}
+
 // A process that has a terminal of its own as its controlling one; the other end of it is returned.
 int with_terminal(const std::function<void()>& work, pid_t& pid) {
     const int master = ::posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
@@ -301,13 +355,13 @@ for _ in range(30):
 TEST(SignalRelay, TellsWhoMustGetASignal) {
     const auto self = static_cast<std::int32_t>(::getpid());
     const auto command = static_cast<std::uint32_t>(::getpid());
-    EXPECT_FALSE(must_hand_on({SIGINT, SI_KERNEL, 0}, 1)) << "from the terminal: the command has it already";
-    EXPECT_FALSE(must_hand_on({SIGWINCH, SI_KERNEL, 0}, 1));
-    EXPECT_TRUE(must_hand_on({SIGINT, SI_USER, ::getppid()}, command));
-    EXPECT_TRUE(must_hand_on({SIGTERM, SI_QUEUE, ::getppid()}, command));
-    EXPECT_FALSE(must_hand_on({SIGTERM, SI_USER, self}, command)) << "the command sent it itself";
-    EXPECT_FALSE(must_hand_on({SIGTERM, SI_USER, self}, static_cast<std::uint32_t>(::getppid()))) << "a child of it";
-    EXPECT_TRUE(must_hand_on({SIGTERM, SI_USER, 0}, command)) << "from another process id namespace";
+    EXPECT_FALSE(may_hand_on({SIGINT, SI_KERNEL, 0}, 1)) << "from the terminal: the command has it already";
+    EXPECT_FALSE(may_hand_on({SIGWINCH, SI_KERNEL, 0}, 1));
+    EXPECT_TRUE(may_hand_on({SIGINT, SI_USER, ::getppid()}, command));
+    EXPECT_TRUE(may_hand_on({SIGTERM, SI_QUEUE, ::getppid()}, command));
+    EXPECT_FALSE(may_hand_on({SIGTERM, SI_USER, self}, command)) << "the command sent it itself";
+    EXPECT_FALSE(may_hand_on({SIGTERM, SI_USER, self}, static_cast<std::uint32_t>(::getppid()))) << "a child of it";
+    EXPECT_TRUE(may_hand_on({SIGTERM, SI_USER, 0}, command)) << "from another process id namespace";
 }
 
 TEST(SignalRelay, LeavesWhatIsIgnored) {
