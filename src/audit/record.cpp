@@ -16,6 +16,7 @@
 #include "audit/recording.h"
 #include "audit/shim.h"
 #include "audit/watch.h"
+#include "run/ending.h"
 #include "run/spool_format.h"
 #include "run/spool_reader.h"
 #include "sys/file.h"
@@ -225,10 +226,6 @@ bool shut_down(const Recording& recording) {
                        [&](std::size_t thread) { return recording.threads[thread].teardown.has_value(); });
 }
 
-bool going_on(const RunInfo& info) {
-    return sys::process_alive(info.parent_pid) || (info.child_pid != 0 && sys::process_alive(info.child_pid));
-}
-
 Audit audit_so_far(const run::Folder& folder, Run& run) {
     const run::Spool spool = take_spool(run, folder);
     run.info.ended_ns = sys::monotonic_now();
@@ -242,7 +239,10 @@ Audit complete(const run::Folder& folder, Run& run) {
     const Recording recording(run, spool);
     run.info.limits.push_back("headrace itself was killed while it recorded: how the program ended was not seen.");
     run.info.ended_ns = last_record(recording);
-    run.info.outcome = shut_down(recording) ? Outcome::finished : Outcome::killed;
+    run::conclude(folder, run.info);
+    if (shut_down(recording)) {
+        run.info.outcome = Outcome::finished;  // its recorder did not note it in the header yet
+    }
     Analysis analysis = analyze(recording);
     if (Result<void> written = store(folder, recording, analysis); !written) {
         analysis.audit.limits.push_back("The run could not be completed on disk: " + written.error().message + ".");
@@ -324,7 +324,7 @@ Result<Audit> load(const run::Folder& folder) {
         return tl::unexpected<Error>(stored.error());
     }
     if (stored->info.outcome == Outcome::running) {
-        if (!going_on(stored->info)) {
+        if (!run::going_on(stored->info)) {
             return complete(folder, *stored);
         }
         Audit audit = audit_so_far(folder, *stored);

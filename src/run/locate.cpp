@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "run/ending.h"
 #include "run/store.h"
 #include "sys/file.h"
 
@@ -261,6 +262,7 @@ std::vector<Listed> list(const fs::path& home) {
         Listed listed{folder, {}, {}};
         if (Result<RunInfo> info = read_info(folder)) {
             listed.info = std::move(*info);
+            if (listed.info.outcome == Outcome::running && !going_on(listed.info)) conclude(folder, listed.info);
         } else {
             listed.info = info_from_name(folder);
             listed.problem = info.error().message;

@@ -114,6 +114,7 @@ struct Header {
     std::uint32_t local_rank;  // the same for LOCAL_RANK
     std::uint32_t trains;      // 1 once a backward was seen on this thread
     std::uint32_t reserved;
+    std::uint64_t teardown;  // when the interpreter began to shut down, 0: it has not
 };
 static_assert(sizeof(Header) <= header_bytes);
 
