@@ -138,20 +138,11 @@ sys::Exit watch_to_the_end(sys::Child& child, Watch& watch, Progress& progress) 
     }
 }
 
-Outcome outcome_of(const sys::Exit& exit) {
-    constexpr int interrupt = 2;
-    if (exit.signal) {
-        return *exit.signal == interrupt ? Outcome::interrupted : Outcome::killed;
-    }
-    const int code = exit.code.value_or(0);
-    return code == 0 ? Outcome::finished : code == 128 + interrupt ? Outcome::interrupted : Outcome::failed;
-}
-
 void take_exit(RunInfo& info, const sys::Exit& exit) {
     info.ended_ns = exit.when;
     info.exit_code = exit.code;
     info.signal = exit.signal;
-    info.outcome = outcome_of(exit);
+    info.outcome = run::outcome_of(exit.code, exit.signal);
 }
 
 // The threads go into the run, their spans stay where they are.
@@ -216,7 +207,9 @@ Result<Recorded> run_unrecorded(const RecordOptions& options, RunInfo info, cons
     run.info = std::move(info);
     take_exit(run.info, *exit);
     run.info.limits.push_back("Nothing was recorded: " + why.message + ".");
-    return Recorded{{}, headrace::analyze(run), why};
+    Recorded recorded{{}, headrace::analyze(run), why};
+    recorded.audit.next.clear();  // there is no run to show again
+    return recorded;
 }
 
 bool shut_down(const Recording& recording) {
@@ -233,15 +226,20 @@ Audit audit_so_far(const run::Folder& folder, Run& run) {
     return analyze(Recording(run, spool)).audit;
 }
 
-// A run whose recording headrace was killed, from its spool.
+// A run whose recording headrace was killed, or could not store it, from its spool.
 Audit complete(const run::Folder& folder, Run& run) {
     const run::Spool spool = take_spool(run, folder);
     const Recording recording(run, spool);
-    run.info.limits.push_back("headrace itself was killed while it recorded: how the program ended was not seen.");
-    run.info.ended_ns = last_record(recording);
-    run::conclude(folder, run.info);
-    if (shut_down(recording)) {
-        run.info.outcome = Outcome::finished;  // its recorder did not note it in the header yet
+    if (run::conclude(folder, run.info)) {
+        note_full_disk(run, folder);
+        run.info.limits.push_back(
+            "The run was not stored when the program had ended: what was seen of it from outside is lost.");
+    } else {
+        run.info.limits.push_back("headrace itself was killed while it recorded: how the program ended was not seen.");
+        run.info.ended_ns = last_record(recording);
+        if (shut_down(recording)) {
+            run.info.outcome = Outcome::finished;  // its recorder did not note it in the header yet
+        }
     }
     Analysis analysis = analyze(recording);
     if (Result<void> written = store(folder, recording, analysis); !written) {
@@ -303,6 +301,7 @@ Result<Recorded> record(const RecordOptions& options) {
         run.info = info;
         take_exit(run.info, watch_to_the_end(*child, watch, progress));
     }
+    run::note_end(*folder, run.info);
     watch.finish(run);
     const run::Spool spool = take_spool(run, *folder);
     note_full_disk(run, *folder);

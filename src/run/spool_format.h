@@ -125,6 +125,9 @@ struct Control {
     std::uint32_t recording;  // 0 ends the recording in every process
     std::uint64_t max_steps;  // 0: no limit
     std::uint64_t steps;      // optimizer steps seen so far by the process that trains
+    std::uint64_t ended;      // when the command had ended, CLOCK_MONOTONIC, nanoseconds; 0: nobody saw it
+    std::uint32_t exit_code;  // of the command
+    std::uint32_t signal;     // that ended it; 0: none did, it has an exit code
 };
 inline constexpr std::uint64_t control_magic = 0x314c4f52544e4f43;  // "CONTROL1"
 

@@ -4,6 +4,9 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <cstddef>
+#include <cstring>
+
 #include "run/fixture.h"
 #include "run/spool_builder.h"
 
@@ -21,7 +24,7 @@ protected:
     }
 
     Outcome concluded() {
-        conclude(folder, info);
+        EXPECT_FALSE(conclude(folder, info));
         return info.outcome;
     }
 
@@ -48,6 +51,59 @@ TEST_F(Ending, IsAKillWhereNothingSaysAnything) {
     EXPECT_EQ(concluded(), Outcome::killed);
     std::filesystem::remove_all(folder.spool());
     EXPECT_EQ(concluded(), Outcome::killed);
+}
+
+TEST_F(Ending, IsWhatWasNoted) {
+    spool::Control control{};
+    control.magic = spool::control_magic;
+    control.version = spool::version;
+    control.steps = 12;
+    std::string page(spool::header_bytes, '\0');
+    std::memcpy(page.data(), &control, sizeof control);
+    const std::filesystem::path at = folder.spool() / "control";
+    put(at, page);
+    EXPECT_EQ(concluded(), Outcome::killed);
+    RunInfo seen = info;
+    seen.ended_ns = 700;
+    seen.exit_code = 130;
+    note_end(folder, seen);
+    EXPECT_TRUE(conclude(folder, info));
+    EXPECT_EQ(info.ended_ns, 700);
+    EXPECT_EQ(info.exit_code, 130);
+    EXPECT_EQ(info.signal, std::nullopt);
+    EXPECT_EQ(info.outcome, Outcome::interrupted);
+    seen.exit_code.reset();
+    seen.signal = 9;
+    note_end(folder, seen);
+    EXPECT_TRUE(conclude(folder, info));
+    EXPECT_EQ(info.exit_code, std::nullopt);
+    EXPECT_EQ(info.signal, 9);
+    EXPECT_EQ(info.outcome, Outcome::killed);
+    EXPECT_EQ(content_of(at).size(), page.size());
+    EXPECT_EQ(content_of(at).substr(0, offsetof(spool::Control, ended)),
+              page.substr(0, offsetof(spool::Control, ended)));
+}
+
+TEST_F(Ending, IsNotTakenFromANoteThatCannotBe) {
+    spool::Control control{};
+    control.magic = spool::control_magic;
+    control.ended = 400;  // before the command began
+    const std::filesystem::path at = folder.spool() / "control";
+    const auto page = [&](std::size_t size) { return std::string(reinterpret_cast<const char*>(&control), size); };
+    put(at, page(sizeof control));
+    EXPECT_EQ(concluded(), Outcome::killed);
+    control.ended = 600;
+    control.signal = 900;
+    put(at, page(sizeof control));
+    EXPECT_EQ(concluded(), Outcome::killed);
+    control.signal = 0;
+    put(at, page(32));  // of an earlier headrace
+    EXPECT_EQ(concluded(), Outcome::killed);
+    put(at, page(sizeof control));
+    EXPECT_TRUE(conclude(folder, info));
+    std::filesystem::remove(at);
+    note_end(folder, info);
+    EXPECT_FALSE(std::filesystem::exists(at));
 }
 
 TEST_F(Ending, HasNotComeWhileHeadraceOrTheCommandLives) {
