@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/runs.h"
 #include "headrace/report.h"
 #include "sys/execute.h"
 
@@ -147,12 +148,14 @@ int run_audit(const Options& options, const std::vector<std::string>& program) {
     if (const Result<void> there = check_program(program); !there) return not_started(there.error());
     // Both an incomplete installation and a missing program are not_found: only the second is the user's 127.
     if (const auto shim = audit::find_shim(); !shim) return tell(shim.error().message, exit_not_started);
-    const Result<audit::Recorded> recorded = audit::record(*record);
+    Result<audit::Recorded> recorded = audit::record(*record);
     if (!recorded) {
         const bool command =
             recorded.error().code == ErrorCode::not_found || recorded.error().code == ErrorCode::not_executable;
         return command ? not_started(recorded.error()) : tell(recorded.error().message, exit_not_started);
     }
+    Audit& audit = recorded->audit;
+    if (!audit.next.empty()) audit.next = report_command(options.dir, recorded->folder.id());
     show(*recorded, options);
     const RunInfo& run = recorded->audit.run;
     return run.signal ? 128 + *run.signal : run.exit_code.value_or(exit_bug);
