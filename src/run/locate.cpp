@@ -117,6 +117,11 @@ std::string random_id() {
     return id;
 }
 
+tl::unexpected<Error> with_remedy(Error error) {
+    error.message += "; keep runs in another place with --dir or HEADRACE_DIR";
+    return tl::unexpected<Error>(std::move(error));
+}
+
 Result<void> make_home(const fs::path& home) {
     std::error_code error;
     fs::create_directories(home / "runs", error);
@@ -233,7 +238,7 @@ Result<Folder> create(const fs::path& home, const std::string& started) {
     if (!stamp)
         return fail(ErrorCode::invalid_argument, "'" + base::printable(started) + "' is no ISO 8601 time in UTC");
     try {
-        if (const Result<void> made = make_home(home); !made) return tl::unexpected<Error>(made.error());
+        if (const Result<void> made = make_home(home); !made) return with_remedy(made.error());
         const fs::path runs = home / "runs";
         const int wanted = stamp->milliseconds ? *stamp->milliseconds : milliseconds_in(stamp->seconds);
         const int milliseconds = after_others(runs, stamp->seconds, wanted);
@@ -241,7 +246,7 @@ Result<Folder> create(const fs::path& home, const std::string& started) {
             const Folder folder{runs / (stamp->seconds + "." + padded(milliseconds) + "Z-" + random_id())};
             if (::mkdir(folder.path.c_str(), 0777) == 0) return folder;
             if (errno != EEXIST || attempt == 100)
-                return fail_errno(errno, "cannot make the folder " + folder.path.string());
+                return with_remedy(fail_errno(errno, "cannot make the folder " + folder.path.string()).value());
         }
     } catch (const std::exception& exception) {
         return fail(ErrorCode::io_error, "cannot make a run in " + home.string() + ": " + exception.what());

@@ -173,6 +173,7 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     assert audited.stdout == b""
     lines = audited.stderr.decode().splitlines()
     assert len(lines) == 1 and lines[0].startswith("headrace: cannot make the folder"), lines
+    assert lines[0].endswith(": Read-only file system; keep runs in another place with --dir or HEADRACE_DIR"), lines
 
 
 def test_a_spool_that_cannot_be_written_later(tmp_path: Path) -> None:
