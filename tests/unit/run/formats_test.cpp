@@ -51,6 +51,7 @@ TEST(Formats, SpoolDocumentListsTheHeaderAsItIs) {
     HEADER_FIELD(rank, "rank");
     HEADER_FIELD(local_rank, "local_rank");
     HEADER_FIELD(trains, "trains");
+    HEADER_FIELD(full_error, "full_error");
     HEADER_FIELD(teardown, "teardown");
 #undef HEADER_FIELD
     expect_row(text, "| " + std::to_string(offsetof(Header, open)) + " | 16 × 16 | `open` |");
