@@ -35,6 +35,9 @@ tl::unexpected<Error> refuse(std::string sentence) { return fail(ErrorCode::inva
 
 Result<void> check_name(const std::string& name) {
     if (name.empty()) return refuse("--name is empty: give a name or leave --name out");
+    if (name.front() == '-') {
+        return refuse("--name " + name + " begins with '-', as an option does: give --name a name of its own");
+    }
     if (!base::valid_utf8(name)) return refuse("--name " + name + " is not UTF-8: give one line of text");
     if (name.find('/') != std::string::npos) {
         return refuse("--name " + name + " holds a '/', which would make it a path: give a name without one");
