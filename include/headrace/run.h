@@ -37,7 +37,8 @@ struct ThreadRecord {
     Nanoseconds process_start = 0;
     std::optional<int> rank;        // RANK of its environment
     std::optional<int> local_rank;  // LOCAL_RANK of its environment
-    bool full = false;              // recording ended early because no space could be reserved
+    bool full = false;              // recording ended early because its file could not grow
+    std::uint32_t full_error = 0;   // errno of that, 0 where unknown
     std::uint64_t dropped = 0;
     std::uint64_t hooks = 0;
     Nanoseconds self = 0;  // the recorder's own time, measured

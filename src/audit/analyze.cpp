@@ -2,9 +2,12 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
+#include <map>
 #include <numeric>
 #include <set>
 #include <string>
+#include <system_error>
 #include <unordered_set>
 
 #include "audit/batches.h"
@@ -232,6 +235,46 @@ Overhead make_overhead(const Run& run, const Trainer& trainer) {
     return overhead;
 }
 
+// What kept the file of a thread from growing, by errno. 0: of an early headrace, which did not say.
+std::string why_ended(std::uint32_t error) {
+    switch (error) {
+        case 0:
+        case ENOSPC:
+        case EDQUOT:
+            return "the file system of the run's folder was full";
+        case EFBIG:
+            return "their files would have passed the limit on the size of a file (ulimit -f)";
+        case ENOENT:
+        case ENOTDIR:
+            return "the run's folder was not where it had been: it was moved, or the program changed its root (chroot)";
+        case EACCES:
+            return "the program may not open the run's folder any more: it has changed its user";
+        case EPERM:
+        case ENOSYS:
+            return "the program may not make the system calls any more that recording needs (seccomp)";
+        case EMFILE:
+        case ENFILE:
+            return "no file could be opened: there were too many open ones";
+        case ENOMEM:
+            return "there was no memory left for it";
+        default:
+            return std::generic_category().message(static_cast<int>(error));
+    }
+}
+
+void add_early_ends(const Run& run, std::vector<std::string>& limits) {
+    std::map<std::string, std::uint64_t> threads;
+    for (const ThreadRecord& thread : run.threads) {
+        if (thread.full) {
+            ++threads[why_ended(thread.full_error)];
+        }
+    }
+    for (const auto& [why, count] : threads) {
+        limits.push_back(std::to_string(count) + (count == 1 ? " thread" : " threads") +
+                         " stopped recording before the end: " + why + ".");
+    }
+}
+
 std::vector<std::string> make_limits(const Recording& recording, const Trainer& trainer, std::size_t ranks,
                                      bool one_group) {
     const Run& run = recording.run;
@@ -266,14 +309,7 @@ std::vector<std::string> make_limits(const Recording& recording, const Trainer& 
         limits.push_back("Recording ended after " + std::to_string(run.info.max_steps.value_or(0)) +
                          " steps; the ledger covers the time up to there.");
     }
-    std::uint64_t full = 0;
-    for (const ThreadRecord& thread : run.threads) {
-        full += thread.full ? 1 : 0;
-    }
-    if (full > 0) {
-        limits.push_back("The file system of the run's folder was full: " + std::to_string(full) +
-                         " threads stopped recording before their end.");
-    }
+    add_early_ends(run, limits);
     if (trainer.world > 1 && !one_group) {
         limits.push_back("Of " + std::to_string(trainer.world) + " ranks " + std::to_string(ranks) +
                          " were recorded here: what they wait for the others stays in compute.backward.");

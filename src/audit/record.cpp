@@ -16,6 +16,7 @@
 #include "audit/recording.h"
 #include "audit/shim.h"
 #include "audit/watch.h"
+#include "run/ending.h"
 #include "run/spool_format.h"
 #include "run/spool_reader.h"
 #include "sys/file.h"
@@ -137,20 +138,11 @@ sys::Exit watch_to_the_end(sys::Child& child, Watch& watch, Progress& progress) 
     }
 }
 
-Outcome outcome_of(const sys::Exit& exit) {
-    constexpr int interrupt = 2;
-    if (exit.signal) {
-        return *exit.signal == interrupt ? Outcome::interrupted : Outcome::killed;
-    }
-    const int code = exit.code.value_or(0);
-    return code == 0 ? Outcome::finished : code == 128 + interrupt ? Outcome::interrupted : Outcome::failed;
-}
-
 void take_exit(RunInfo& info, const sys::Exit& exit) {
     info.ended_ns = exit.when;
     info.exit_code = exit.code;
     info.signal = exit.signal;
-    info.outcome = outcome_of(exit);
+    info.outcome = run::outcome_of(exit.code, exit.signal);
 }
 
 // The threads go into the run, their spans stay where they are.
@@ -215,7 +207,9 @@ Result<Recorded> run_unrecorded(const RecordOptions& options, RunInfo info, cons
     run.info = std::move(info);
     take_exit(run.info, *exit);
     run.info.limits.push_back("Nothing was recorded: " + why.message + ".");
-    return Recorded{{}, headrace::analyze(run), why};
+    Recorded recorded{{}, headrace::analyze(run), why};
+    recorded.audit.next.clear();  // there is no run to show again
+    return recorded;
 }
 
 bool shut_down(const Recording& recording) {
@@ -225,10 +219,6 @@ bool shut_down(const Recording& recording) {
                        [&](std::size_t thread) { return recording.threads[thread].teardown.has_value(); });
 }
 
-bool going_on(const RunInfo& info) {
-    return sys::process_alive(info.parent_pid) || (info.child_pid != 0 && sys::process_alive(info.child_pid));
-}
-
 Audit audit_so_far(const run::Folder& folder, Run& run) {
     const run::Spool spool = take_spool(run, folder);
     run.info.ended_ns = sys::monotonic_now();
@@ -236,13 +226,21 @@ Audit audit_so_far(const run::Folder& folder, Run& run) {
     return analyze(Recording(run, spool)).audit;
 }
 
-// A run whose recording headrace was killed, from its spool.
+// A run whose recording headrace was killed, or could not store it, from its spool.
 Audit complete(const run::Folder& folder, Run& run) {
     const run::Spool spool = take_spool(run, folder);
     const Recording recording(run, spool);
-    run.info.limits.push_back("headrace itself was killed while it recorded: how the program ended was not seen.");
-    run.info.ended_ns = last_record(recording);
-    run.info.outcome = shut_down(recording) ? Outcome::finished : Outcome::killed;
+    if (run::conclude(folder, run.info)) {
+        note_full_disk(run, folder);
+        run.info.limits.push_back(
+            "The run was not stored when the program had ended: what was seen of it from outside is lost.");
+    } else {
+        run.info.limits.push_back("headrace itself was killed while it recorded: how the program ended was not seen.");
+        run.info.ended_ns = last_record(recording);
+        if (shut_down(recording)) {
+            run.info.outcome = Outcome::finished;  // its recorder did not note it in the header yet
+        }
+    }
     Analysis analysis = analyze(recording);
     if (Result<void> written = store(folder, recording, analysis); !written) {
         analysis.audit.limits.push_back("The run could not be completed on disk: " + written.error().message + ".");
@@ -303,6 +301,7 @@ Result<Recorded> record(const RecordOptions& options) {
         run.info = info;
         take_exit(run.info, watch_to_the_end(*child, watch, progress));
     }
+    run::note_end(*folder, run.info);
     watch.finish(run);
     const run::Spool spool = take_spool(run, *folder);
     note_full_disk(run, *folder);
@@ -324,7 +323,7 @@ Result<Audit> load(const run::Folder& folder) {
         return tl::unexpected<Error>(stored.error());
     }
     if (stored->info.outcome == Outcome::running) {
-        if (!going_on(stored->info)) {
+        if (!run::going_on(stored->info)) {
             return complete(folder, *stored);
         }
         Audit audit = audit_so_far(folder, *stored);

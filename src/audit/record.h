@@ -23,7 +23,7 @@ struct RecordOptions {
 };
 
 struct Recorded {
-    run::Folder folder;
+    run::Folder folder;  // empty where nothing could be kept
     Audit audit;
     // What could not be stored, when something could not (a full disk): the audit above is whole all the same.
     std::optional<Error> not_stored;

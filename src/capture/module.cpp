@@ -293,7 +293,8 @@ PyObject* module_teardown(PyObject*, PyObject*) {
     Thread* t = teardown_seen || !recording() ? nullptr : thread_if_open();
     if (t != nullptr) {
         teardown_seen = true;
-        append(t, Kind::teardown, now(), 0, 0, 0);
+        t->header->teardown = now();
+        append(t, Kind::teardown, t->header->teardown, 0, 0, 0);
     }
     return nothing();
 }

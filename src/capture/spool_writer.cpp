@@ -88,7 +88,9 @@ bool reserve(int fd, std::uint64_t offset, std::uint64_t length) {
     }
     static const char zeros[4096] = {};
     for (std::uint64_t done = 0; done < length; done += sizeof zeros) {
-        if (pwrite(fd, zeros, sizeof zeros, static_cast<off_t>(offset + done)) != static_cast<ssize_t>(sizeof zeros)) {
+        const ssize_t written = pwrite(fd, zeros, sizeof zeros, static_cast<off_t>(offset + done));
+        if (written != static_cast<ssize_t>(sizeof zeros)) {
+            errno = written < 0 ? errno : ENOSPC;
             return false;
         }
     }
@@ -104,7 +106,9 @@ void* map_reserved(const char* path, int flags, std::uint64_t offset, std::uint6
     if (reserve(fd, offset, length)) {
         at = mmap(nullptr, length, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, fd, static_cast<off_t>(offset));
     }
+    const int error = errno;
     close(fd);
+    errno = error;
     return at == MAP_FAILED ? nullptr : at;
 }
 
@@ -213,13 +217,15 @@ Thread* open_new(std::uint32_t tid) {
     return t;
 }
 
-// Goes on in a new chunk. False: no space; the thread's recording ends, the program does not notice.
+// Goes on in a new chunk. False: no space, or the file cannot be reached any more; the thread's recording ends, the
+// program does not notice.
 bool grow(Thread* t) {
     if (t->header->full != 0) {
         return false;
     }
     void* at = map_reserved(t->path, 0, t->file_bytes, later_chunk);
     if (at == nullptr) {
+        t->header->full_error = static_cast<std::uint32_t>(errno);
         t->header->full = 1;
         return false;
     }

@@ -13,6 +13,7 @@
 #include "base/text.h"
 #include "cli/command.h"
 #include "cli/output.h"
+#include "cli/runs.h"
 #include "headrace/report.h"
 #include "sys/execute.h"
 
@@ -34,6 +35,9 @@ tl::unexpected<Error> refuse(std::string sentence) { return fail(ErrorCode::inva
 
 Result<void> check_name(const std::string& name) {
     if (name.empty()) return refuse("--name is empty: give a name or leave --name out");
+    if (name.front() == '-') {
+        return refuse("--name " + name + " begins with '-', as an option does: give --name a name of its own");
+    }
     if (!base::valid_utf8(name)) return refuse("--name " + name + " is not UTF-8: give one line of text");
     if (name.find('/') != std::string::npos) {
         return refuse("--name " + name + " holds a '/', which would make it a path: give a name without one");
@@ -147,12 +151,14 @@ int run_audit(const Options& options, const std::vector<std::string>& program) {
     if (const Result<void> there = check_program(program); !there) return not_started(there.error());
     // Both an incomplete installation and a missing program are not_found: only the second is the user's 127.
     if (const auto shim = audit::find_shim(); !shim) return tell(shim.error().message, exit_not_started);
-    const Result<audit::Recorded> recorded = audit::record(*record);
+    Result<audit::Recorded> recorded = audit::record(*record);
     if (!recorded) {
         const bool command =
             recorded.error().code == ErrorCode::not_found || recorded.error().code == ErrorCode::not_executable;
         return command ? not_started(recorded.error()) : tell(recorded.error().message, exit_not_started);
     }
+    Audit& audit = recorded->audit;
+    if (!audit.next.empty()) audit.next = report_command(options.dir, recorded->folder.id());
     show(*recorded, options);
     const RunInfo& run = recorded->audit.run;
     return run.signal ? 128 + *run.signal : run.exit_code.value_or(exit_bug);

@@ -46,20 +46,32 @@ void complete(const run::Folder& folder, const Audit& audit) {
     }
 }
 
-Result<Audit> load_run(const std::string& run, const std::filesystem::path& home) {
+// How a later command finds the run again: by its id, or by its path where it does not lie among the runs of home.
+std::string next_command(const Options& options, const run::Folder& folder, const std::filesystem::path& home) {
+    std::error_code error;
+    const std::filesystem::path absolute = std::filesystem::absolute(folder.path, error).lexically_normal();
+    if (std::filesystem::equivalent(absolute.parent_path(), home / "runs", error))
+        return report_command(options.dir, absolute.filename().string());
+    return report_command(std::nullopt, absolute.string());
+}
+
+Result<Audit> load_run(const std::string& run, const Options& options, const std::filesystem::path& home) {
     const Result<run::Folder> folder = run::find(home, run);
     if (!folder) return tl::unexpected<Error>(folder.error());
     Result<Audit> audit = audit::load(*folder);
-    if (audit) complete(*folder, *audit);
+    if (!audit) return audit;
+    audit->next = next_command(options, *folder, home);
+    complete(*folder, *audit);
     return audit;
 }
 
 // One run, or the runs of several machines as one.
-Result<Audit> load_runs(const std::vector<std::string>& runs, const std::filesystem::path& home) {
-    if (runs.size() < 2) return load_run(runs.empty() ? "" : runs.front(), home);
+Result<Audit> load_runs(const Options& options, const std::filesystem::path& home) {
+    const std::vector<std::string>& runs = options.runs;
+    if (runs.size() < 2) return load_run(runs.empty() ? "" : runs.front(), options, home);
     std::vector<Audit> parts;
     for (const std::string& run : runs) {
-        Result<Audit> part = load_run(run, home);
+        Result<Audit> part = load_run(run, options, home);
         if (!part) return part;
         parts.push_back(std::move(*part));
     }
@@ -67,7 +79,7 @@ Result<Audit> load_runs(const std::vector<std::string>& runs, const std::filesys
 }
 
 int show_runs(const Options& options, const std::filesystem::path& home) {
-    const Result<Audit> audit = load_runs(options.runs, home);
+    const Result<Audit> audit = load_runs(options, home);
     if (!audit)
         return tell(audit.error().message, audit.error().code == ErrorCode::internal ? exit_bug : exit_bad_input);
     return put_out(options, render_json(*audit), render_text(*audit, style_of(STDOUT_FILENO)));
@@ -76,7 +88,8 @@ int show_runs(const Options& options, const std::filesystem::path& home) {
 int list_runs(const Options& options, const std::filesystem::path& home) {
     const std::vector<run::Listed> runs = run::list(home);
     const int terminal = terminal_columns(STDOUT_FILENO);
-    return put_out(options, runs_as_json(runs), runs_as_text(runs, style_of(STDOUT_FILENO), terminal, home));
+    return put_out(options, runs_as_json(runs),
+                   runs_as_text(runs, style_of(STDOUT_FILENO), terminal, home, options.dir));
 }
 
 int run_report(const Options& options) {

@@ -77,13 +77,22 @@ Json as_json(const run::Listed& listed) {
     return json;
 }
 
+// Where HEADRACE_DIR or the working directory named the place, the next command finds it as this one did.
+std::string place(const std::optional<std::string>& dir) {
+    return dir ? "--dir " + base::shell_word(*dir) + " " : std::string();
+}
+
 }  // namespace
 
+std::string report_command(const std::optional<std::string>& dir, const std::string& run) {
+    return "headrace report " + place(dir) + base::shell_word(run);
+}
+
 std::string runs_as_text(const std::vector<run::Listed>& runs, const TextStyle& style, int terminal,
-                         const std::filesystem::path& home) {
+                         const std::filesystem::path& home, const std::optional<std::string>& dir) {
     if (runs.empty()) {
-        return "There are no runs in " + base::printable(home.string()) +
-               " yet.\nNext       headrace audit -- python train.py\n";
+        return "There are no runs in " + base::printable(home.string()) + " yet.\nNext       headrace audit " +
+               place(dir) + "-- python train.py\n";
     }
     std::vector<Row> rows = {{"started (UTC)", "run", "name", "outcome", "wall time", "command"}};
     std::transform(runs.begin(), runs.end(), std::back_inserter(rows), row_of);
@@ -105,8 +114,8 @@ std::string runs_as_text(const std::vector<run::Listed>& runs, const TextStyle& 
         if (terminal > 0) line = base::truncate_end(line, static_cast<std::size_t>(terminal));
         text += (number == 0 ? frame.paint(report::Ink::bold, line) : line) + "\n";
     }
-    text += "\n" + frame.paint(report::Ink::bold, "Next") + "       headrace report " +
-            base::printable(runs.front().folder.id()) + "\n";
+    text += "\n" + frame.paint(report::Ink::bold, "Next") + "       " + report_command(dir, runs.front().folder.id()) +
+            "\n";
     return style.ascii ? report::to_ascii(text) : text;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -10,9 +11,14 @@
 
 namespace headrace::cli {
 
-// A line for each run; cut to `terminal` columns when that is not 0, whole otherwise.
+// A line for each run and the next command, for which `dir` is the --dir that was given; lines of runs are cut to
+// `terminal` columns when that is not 0, whole otherwise.
 std::string runs_as_text(const std::vector<run::Listed>& runs, const TextStyle& style, int terminal,
-                         const std::filesystem::path& home);
+                         const std::filesystem::path& home, const std::optional<std::string>& dir);
+
+// The command that shows `run`, or lists what is kept, from the same place as `--dir` named: "headrace report --dir
+// 'my runs' ID". It can be pasted.
+std::string report_command(const std::optional<std::string>& dir, const std::string& run);
 
 // An array with an object for each run, with a final newline.
 std::string runs_as_json(const std::vector<run::Listed>& runs);

@@ -287,7 +287,9 @@ Lines limit_lines(const Audit& audit, const Frame& frame, std::size_t most) {
 }
 
 Lines next_lines(const Audit& audit, const Frame& frame) {
-    return audit.next.empty() ? Lines{} : labelled("Next", base::printable(audit.next), frame);
+    // One line however long: broken in two it could not be pasted.
+    if (audit.next.empty()) return {};
+    return {frame.paint(Ink::bold, base::pad_right("Next", label_columns)) + base::printable(audit.next)};
 }
 
 }  // namespace headrace::report

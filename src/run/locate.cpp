@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "run/ending.h"
 #include "run/store.h"
 #include "sys/file.h"
 
@@ -114,6 +115,11 @@ std::string random_id() {
     std::string id;
     for (int i = 0; i < 8; ++i, bits >>= 4) id += digits[bits & 15];
     return id;
+}
+
+tl::unexpected<Error> with_remedy(Error error) {
+    error.message += "; keep runs in another place with --dir or HEADRACE_DIR";
+    return tl::unexpected<Error>(std::move(error));
 }
 
 Result<void> make_home(const fs::path& home) {
@@ -232,7 +238,7 @@ Result<Folder> create(const fs::path& home, const std::string& started) {
     if (!stamp)
         return fail(ErrorCode::invalid_argument, "'" + base::printable(started) + "' is no ISO 8601 time in UTC");
     try {
-        if (const Result<void> made = make_home(home); !made) return tl::unexpected<Error>(made.error());
+        if (const Result<void> made = make_home(home); !made) return with_remedy(made.error());
         const fs::path runs = home / "runs";
         const int wanted = stamp->milliseconds ? *stamp->milliseconds : milliseconds_in(stamp->seconds);
         const int milliseconds = after_others(runs, stamp->seconds, wanted);
@@ -240,7 +246,7 @@ Result<Folder> create(const fs::path& home, const std::string& started) {
             const Folder folder{runs / (stamp->seconds + "." + padded(milliseconds) + "Z-" + random_id())};
             if (::mkdir(folder.path.c_str(), 0777) == 0) return folder;
             if (errno != EEXIST || attempt == 100)
-                return fail_errno(errno, "cannot make the folder " + folder.path.string());
+                return with_remedy(fail_errno(errno, "cannot make the folder " + folder.path.string()).value());
         }
     } catch (const std::exception& exception) {
         return fail(ErrorCode::io_error, "cannot make a run in " + home.string() + ": " + exception.what());
@@ -261,6 +267,7 @@ std::vector<Listed> list(const fs::path& home) {
         Listed listed{folder, {}, {}};
         if (Result<RunInfo> info = read_info(folder)) {
             listed.info = std::move(*info);
+            if (listed.info.outcome == Outcome::running && !going_on(listed.info)) conclude(folder, listed.info);
         } else {
             listed.info = info_from_name(folder);
             listed.problem = info.error().message;

@@ -49,6 +49,13 @@ bool has_table(SQLite::Database& database, const char* name) {
     return query.executeStep() && query.getColumn(0).getInt() == 1;
 }
 
+bool has_column(SQLite::Database& database, const char* table, const char* name) {
+    SQLite::Statement query(database, "SELECT count(*) FROM pragma_table_info(?) WHERE name = ?");
+    query.bind(1, table);
+    query.bind(2, name);
+    return query.executeStep() && query.getColumn(0).getInt() == 1;
+}
+
 void require_tables(SQLite::Database& database) {
     for (const char* name : {"meta", "meta_list", "process", "thread", "span", "hot_line"}) {
         if (!has_table(database, name)) throw Damage{std::string("it has no table ") + name};
@@ -103,10 +110,11 @@ struct SpanCount {
 std::vector<ThreadRecord> threads_of(SQLite::Database& database, std::vector<SpanCount>& spans) {
     std::vector<ThreadRecord> threads;
     const std::string recorded = pragma(database, "user_version") >= 2 ? "recorded" : "spans";
+    const std::string full_error = has_column(database, "thread", "full_error") ? "full_error" : "0";
     SQLite::Statement query(database,
                             "SELECT id, pid, tid, parent_pid, main_thread, opened_ns, process_start_ns, rank, "
                             "local_rank, full, dropped, hooks, self_ns, disabled, call_cost_ns, spans, " +
-                                recorded + " FROM thread ORDER BY id");
+                                recorded + ", " + full_error + " FROM thread ORDER BY id");
     const Row row(query, "thread");
     while (query.executeStep()) {
         ThreadRecord t;
@@ -116,7 +124,7 @@ std::vector<ThreadRecord> threads_of(SQLite::Database& database, std::vector<Spa
         int column = 0;
         const auto take = [&](auto&... fields) { (row.get(++column, fields), ...); };
         take(t.pid, t.tid, t.parent_pid, t.main_thread, t.opened, t.process_start, t.rank, t.local_rank, t.full,
-             t.dropped, t.hooks, t.self, t.disabled, t.call_cost, count.kept, count.recorded);
+             t.dropped, t.hooks, t.self, t.disabled, t.call_cost, count.kept, count.recorded, t.full_error);
         threads.push_back(std::move(t));
     }
     return threads;

@@ -19,7 +19,8 @@ CREATE TABLE process(id INTEGER PRIMARY KEY, pid INTEGER, parent_pid INTEGER, st
     command TEXT, cpu_ns INTEGER);
 CREATE TABLE thread(id INTEGER PRIMARY KEY, pid INTEGER, tid INTEGER, parent_pid INTEGER, main_thread INTEGER,
     opened_ns INTEGER, process_start_ns INTEGER, rank INTEGER, local_rank INTEGER, full INTEGER, dropped INTEGER,
-    hooks INTEGER, self_ns INTEGER, disabled INTEGER, call_cost_ns INTEGER, spans INTEGER, recorded INTEGER);
+    hooks INTEGER, self_ns INTEGER, disabled INTEGER, call_cost_ns INTEGER, spans INTEGER, recorded INTEGER,
+    full_error INTEGER);
 CREATE TABLE span(id INTEGER PRIMARY KEY, thread_id INTEGER, seq INTEGER, kind INTEGER, start_ns INTEGER,
     duration_ns INTEGER, a INTEGER, b INTEGER, open INTEGER, text TEXT);
 CREATE TABLE outside(id INTEGER PRIMARY KEY, when_ns INTEGER, cpu_ns INTEGER, read_bytes INTEGER,

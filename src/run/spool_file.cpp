@@ -144,6 +144,7 @@ public:
         for (std::size_t i = 0; i < open_.size(); ++i)
             if (!ended_[i]) out_.parts.back().open.push_back(open_[i]);
         out_.threads.back().full = header_.full != 0;
+        out_.threads.back().full_error = header_.full != 0 ? header_.full_error : 0;
         decoder_.report(out_.problems);
         return std::move(out_);
     }

@@ -101,7 +101,7 @@ struct Header {
     std::uint64_t
         process_start;          // when the process began, CLOCK_MONOTONIC (10 ms steps; exact after a fork seen by us)
     std::uint32_t main_thread;  // 1 when tid == pid
-    std::uint32_t full;         // 1 when recording ended because no space could be reserved
+    std::uint32_t full;         // 1 when recording ended because the file could not grow
     std::uint64_t dropped;      // records that were not written
     std::uint64_t hooks;        // calls that passed through a hook
     std::uint64_t self_ns;      // time that the recorder measured of itself, scaled to all hooks
@@ -113,7 +113,8 @@ struct Header {
     std::uint32_t rank;        // RANK of the environment + 1; 0 when there is none
     std::uint32_t local_rank;  // the same for LOCAL_RANK
     std::uint32_t trains;      // 1 once a backward was seen on this thread
-    std::uint32_t reserved;
+    std::uint32_t full_error;  // errno of Linux that ended the recording, 0 where unknown
+    std::uint64_t teardown;    // when the interpreter began to shut down, 0: it has not
 };
 static_assert(sizeof(Header) <= header_bytes);
 
@@ -124,6 +125,9 @@ struct Control {
     std::uint32_t recording;  // 0 ends the recording in every process
     std::uint64_t max_steps;  // 0: no limit
     std::uint64_t steps;      // optimizer steps seen so far by the process that trains
+    std::uint64_t ended;      // when the command had ended, CLOCK_MONOTONIC, nanoseconds; 0: nobody saw it
+    std::uint32_t exit_code;  // of the command
+    std::uint32_t signal;     // that ended it; 0: none did, it has an exit code
 };
 inline constexpr std::uint64_t control_magic = 0x314c4f52544e4f43;  // "CONTROL1"
 

@@ -80,7 +80,8 @@ Result<std::optional<Figures>> read_figures(const Folder& folder);
 // path. Errors: not_found; invalid_argument where several ids begin so.
 Result<Folder> find(const std::filesystem::path& home, const std::string& run);
 
-// All runs of home, newest first. Damaged ones are listed with what is known: `problem` is not empty.
+// All runs of home, newest first. Damaged ones are listed with what is known: `problem` is not empty. One that is
+// stored as running and goes on no longer has the outcome of conclude (run/ending.h).
 struct Listed {
     Folder folder;
     RunInfo info;

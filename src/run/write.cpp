@@ -165,14 +165,14 @@ Count insert_spans(Inserter& spans, std::size_t thread, SpanReader& reader, cons
 
 void insert_threads(SQLite::Database& database, const std::vector<ThreadRecord>& records, const SpanSource& source,
                     const Keep& keep) {
-    Inserter threads(database, "INSERT INTO thread VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    Inserter threads(database, "INSERT INTO thread VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     Inserter spans(database, "INSERT INTO span VALUES(NULL, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     for (std::size_t i = 0; i < records.size(); ++i) {
         const ThreadRecord& t = records[i];
         const Count count = insert_spans(spans, i, *source.open(i), keep);
         threads.insert(static_cast<std::uint64_t>(i) + 1, t.pid, t.tid, t.parent_pid, t.main_thread, t.opened,
                        t.process_start, t.rank, t.local_rank, t.full, t.dropped, t.hooks, t.self, t.disabled,
-                       t.call_cost, count.kept, count.recorded);
+                       t.call_cost, count.kept, count.recorded, t.full_error);
     }
 }
 

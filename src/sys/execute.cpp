@@ -1,5 +1,6 @@
 #include "sys/execute.h"
 
+#include <fcntl.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -7,6 +8,7 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 #include <map>
 #include <string_view>
 #include <system_error>
@@ -60,6 +62,34 @@ bool means_next_candidate(int error_number) noexcept {
 bool is_directory(const std::string& path) {
     struct stat status {};
     return ::stat(path.c_str(), &status) == 0 && S_ISDIR(status.st_mode);
+}
+
+bool may_not(const std::string& path, int wanted) {
+    return ::faccessat(AT_FDCWD, path.c_str(), wanted, AT_EACCESS) != 0 && errno == EACCES;
+}
+
+// Where the links lead that `path` is, as far as they can be read.
+std::filesystem::path end_of_links(std::filesystem::path path) {
+    std::error_code error;
+    for (int links = 0; links < 40; ++links) {
+        const std::filesystem::path target = std::filesystem::read_symlink(path, error);
+        if (error) return path;
+        path = path.parent_path() / target;  // or `target` where that is absolute
+    }
+    return path;
+}
+
+// The outermost folder on the way to a candidate that may not be entered; empty where that is not the obstacle.
+std::string closed_folder(const std::vector<std::string>& candidates) {
+    for (const std::string& candidate : candidates) {
+        if (!may_not(candidate, F_OK)) continue;
+        std::filesystem::path folder;
+        for (const std::filesystem::path& part : end_of_links(candidate).parent_path()) {
+            folder /= part;
+            if (may_not(folder.string(), X_OK)) return folder.string();
+        }
+    }
+    return {};
 }
 
 }  // namespace
@@ -133,6 +163,11 @@ Error Execution::failure(int error_number) const {
     }
     if (candidates_.size() == 1 && is_directory(name_)) {
         return {ErrorCode::not_executable, "cannot execute " + command + ": it is a folder; name a program"};
+    }
+    if (const std::string folder = error_number == EACCES ? closed_folder(candidates_) : ""; !folder.empty()) {
+        return {ErrorCode::not_executable, "cannot execute " + command + ": the folder " + folder +
+                                               " on the way to it may not be entered by this user; have that allowed "
+                                               "(chmod +x) or name a program elsewhere"};
     }
     return {ErrorCode::not_executable, "cannot execute " + command + ": " + why +
                                            "; make it executable (chmod +x) or start it with its interpreter"};

@@ -181,6 +181,18 @@ def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     assert audited.stdout == b""
     lines = audited.stderr.decode().splitlines()
     assert len(lines) == 1 and lines[0].startswith("headrace: cannot make the folder"), lines
+    assert lines[0].endswith(": Read-only file system; keep runs in another place with --dir or HEADRACE_DIR"), lines
+
+
+def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
+    """The program is told of nothing, and the report does not blame the disk."""
+    command = program("endings.py", "--steps", "400", "--step-ms", "1")
+    command = ["sh", "-c", 'ulimit -f 200; exec "$@"', "sh", *command]
+    plain = run(command, cwd=tmp_path)
+    audited = audit(command, home=tmp_path / "home", cwd=tmp_path)
+    assert (audited.returncode, audited.stdout, audited.stderr) == (0, plain.stdout, plain.stderr)
+    [limit] = [limit for limit in audited.report["limits"] if "stopped recording" in limit]
+    assert re.fullmatch(r"(1 thread|\d+ threads) stopped recording before the end: their .* \(ulimit -f\)\.", limit)
 
 
 def test_a_spool_that_cannot_be_written_later(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -194,3 +195,19 @@ def test_a_full_disk(small_disk: Path, way: str, tmp_path: Path) -> None:
     assert audited.stderr.startswith(plain.stderr)
     ours = audited.stderr[len(plain.stderr) :].decode()
     assert ours == "" or ours.startswith("headrace"), ours
+    check_kept(small_disk / "home", audited.returncode, work)
+
+
+def check_kept(home: Path, exit_code: int, folder: Path) -> None:
+    """What is there of the run says how the program ended, though the run could not be stored."""
+    if not list(home.glob("runs/*")):
+        return
+    listed = run([str(headrace_command()), "report", "--list", "--dir", str(home), "--json", "-"], cwd=folder)
+    [entry] = json.loads(listed.stdout)
+    assert (entry["outcome"], entry["exit_code"]) == ("failed" if exit_code else "finished", exit_code)
+    again = report_again(home, folder)
+    assert again.returncode == 0, again.stderr
+    shown = json.loads(again.stdout)
+    assert (shown["run"]["outcome"], shown["run"]["exit_code"]) == (entry["outcome"], exit_code)
+    assert shown["run"]["wall_seconds"] == pytest.approx(entry["wall_seconds"])
+    assert not any("killed" in limit for limit in shown["limits"]), shown["limits"]

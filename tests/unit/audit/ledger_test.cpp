@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <cerrno>
 #include <numeric>
 
 #include "audit/made_up.h"
@@ -219,6 +220,22 @@ TEST(Ledger, NothingRecordedIsUnattributed) {
     ASSERT_EQ(audit.ranks.size(), 1U);
     EXPECT_NEAR(entry(audit.ranks.front(), Entry::unattributed), 50, near);
     EXPECT_FALSE(audit.limits.empty());
+}
+
+TEST(Ledger, SaysWhyThreadsStoppedRecording) {
+    Run run = run_of({Thread(program_pid), Thread(program_pid), Thread(program_pid), Thread(program_pid)}, 50);
+    const std::uint32_t errors[] = {ENOSPC, 0, ENOENT, 0};
+    for (std::size_t i = 0; i < 4; ++i) {
+        run.threads[i].full = i < 3;
+        run.threads[i].full_error = errors[i];
+    }
+    std::vector<std::string> said;
+    for (const std::string& limit : analyze(run).limits) {
+        if (limit.find("stopped recording") != std::string::npos) said.push_back(limit);
+    }
+    ASSERT_EQ(said.size(), 2U);
+    EXPECT_TRUE(said[0].starts_with("1 thread stopped recording before the end: the run's folder was not where"));
+    EXPECT_EQ(said[1], "2 threads stopped recording before the end: the file system of the run's folder was full.");
 }
 
 TEST(Ledger, EndsWhereRecordingStopped) {

@@ -176,6 +176,7 @@ TEST(RenderText, FitsEveryShapeIntoEveryWidth) {
             const std::vector<std::string> lines = lines_of(render_text(audit, {false, columns}));
             EXPECT_LE(lines.size(), 40U);
             for (const std::string& line : lines) {
+                if (line.starts_with("Next ")) continue;  // is there to be pasted, so it is not broken
                 EXPECT_LE(base::display_width(line), static_cast<std::size_t>(columns)) << line;
             }
         }

@@ -12,7 +12,7 @@ inline bool operator==(const Span& x, const Span& y) { return fields(x) == field
 
 inline auto fields(const ThreadRecord& t) {
     return std::tie(t.pid, t.tid, t.parent_pid, t.main_thread, t.opened, t.process_start, t.rank, t.local_rank, t.full,
-                    t.dropped, t.hooks, t.self, t.disabled, t.call_cost, t.spans);
+                    t.full_error, t.dropped, t.hooks, t.self, t.disabled, t.call_cost, t.spans);
 }
 inline bool operator==(const ThreadRecord& x, const ThreadRecord& y) { return fields(x) == fields(y); }
 

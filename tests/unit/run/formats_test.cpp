@@ -50,6 +50,9 @@ TEST(Formats, SpoolDocumentListsTheHeaderAsItIs) {
     HEADER_FIELD(python.version_hex, "version_hex");
     HEADER_FIELD(rank, "rank");
     HEADER_FIELD(local_rank, "local_rank");
+    HEADER_FIELD(trains, "trains");
+    HEADER_FIELD(full_error, "full_error");
+    HEADER_FIELD(teardown, "teardown");
 #undef HEADER_FIELD
     expect_row(text, "| " + std::to_string(offsetof(Header, open)) + " | 16 × 16 | `open` |");
 }

@@ -66,6 +66,7 @@ TEST_F(SpoolFolder, GivesTheHeaderAndTheRecordsInOrder) {
     builder.header.rank = 3;
     builder.header.local_rank = 1;
     builder.header.full = 1;
+    builder.header.full_error = 27;
     builder.header.dropped = 11;
     builder.header.hooks = 12;
     builder.header.self_ns = 13;
@@ -82,6 +83,7 @@ TEST_F(SpoolFolder, GivesTheHeaderAndTheRecordsInOrder) {
     EXPECT_EQ(thread.rank, 2);
     EXPECT_EQ(thread.local_rank, 0);
     EXPECT_TRUE(thread.full);
+    EXPECT_EQ(thread.full_error, 27U);
     EXPECT_EQ(thread.dropped, 11U);
     EXPECT_EQ(thread.hooks, 12U);
     EXPECT_EQ(thread.self, 13);

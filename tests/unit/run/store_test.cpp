@@ -90,6 +90,7 @@ ThreadRecord any_thread() {
     t.tid = *arbitrary<std::uint32_t>();
     t.main_thread = *arbitrary<bool>();
     t.full = *arbitrary<bool>();
+    t.full_error = *arbitrary<std::uint16_t>();
     t.opened = *any_time();
     t.rank = maybe(rc::gen::inRange(0, std::numeric_limits<int>::max()));
     t.hooks = *any_counter();

@@ -4,8 +4,10 @@
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>
 
+#include <cerrno>
 #include <functional>
 
+#include "sys/execute.h"
 #include "sys/helpers.h"
 #include "sys/python_finder.h"
 #include "sys/signal_relay.h"
@@ -107,6 +109,36 @@ TEST(Child, ThatCannotBeExecuted) {
     std::filesystem::permissions(garbage, std::filesystem::perms::owner_all);
     EXPECT_EQ(start_error({garbage.string()}), ErrorCode::not_executable);
     EXPECT_EQ(start_error({plain.string() + "/below"}), ErrorCode::not_executable);
+}
+
+// What a user who is not root is told of a command that cannot be executed.
+std::string refusal(const std::string& command) {
+    constexpr uid_t nobody = 65534;
+    const bool root = ::geteuid() == 0;
+    if (root) EXPECT_EQ(::seteuid(nobody), 0);
+    std::string message = Execution({command}, {}).failure(EACCES).message;
+    if (root) EXPECT_EQ(::seteuid(0), 0);
+    return message;
+}
+
+TEST(Child, BehindAFolderThatMayNotBeEntered) {
+    using std::filesystem::perms;
+    const test::Folder folder;
+    std::filesystem::permissions(folder.path, perms::owner_all | perms::group_exec | perms::others_exec);
+    const auto program = folder.write("closed/bin/python", "#!/bin/sh\n");
+    std::filesystem::permissions(program, perms::owner_all | perms::others_exec | perms::others_read);
+    const auto plain = folder.write("plain", "text");
+    std::filesystem::create_symlink("closed/bin/python", folder.path / "python3");
+    std::filesystem::create_symlink(folder.path / "python3", folder.path / "python");
+    const std::filesystem::path closed = folder.path / "closed";
+    std::filesystem::permissions(closed, perms::none);
+    for (const std::string& command : {program.string(), (folder.path / "python").string()}) {
+        EXPECT_NE(refusal(command).find(": the folder " + closed.string() + " on the way to it may not be entered"),
+                  std::string::npos)
+            << refusal(command);
+    }
+    EXPECT_NE(refusal(plain.string()).find("make it executable (chmod +x)"), std::string::npos);
+    std::filesystem::permissions(closed, perms::owner_all);
 }
 
 TEST(Child, IsSearchedForAlongPath) {
