@@ -154,7 +154,8 @@ Steady make_steady(const Trainer& trainer, const Walked& walked, const std::vect
     steady.step_seconds_p95 = stats::quantile(steps, 0.95);
     const double total = seconds(std::accumulate(walked.step_times.begin(), walked.step_times.end(), Nanoseconds{0}));
     const audit::Throughput& sum = walked.batches;
-    // A batch that was used again, as with itertools.cycle, is not seen. A thread that loads ahead is so by some batches.
+    // A batch that was used again, as with itertools.cycle, is not seen. A thread that loads ahead has asked for some
+    // of its batches before the first step.
     const bool used_again = trainer.background.empty() && sum.batches < steps.size();
     if (used_again) {
         return steady;
