@@ -244,7 +244,7 @@ std::string why_ended(std::uint32_t error) {
         case EDQUOT:
             return "the file system of the run's folder was full";
         case EFBIG:
-            return "their files would have passed the limit on the size of a file (ulimit -f)";
+            return "the limit on the size of a file (ulimit -f) was reached";
         case ENOENT:
         case ENOTDIR:
             return "the run's folder was not where it had been: it was moved, or the program changed its root (chroot)";

@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <new>
 
 #include "sys/proc.h"
 #include "sys/process.h"
@@ -84,9 +85,9 @@ std::uint64_t read_signals(int signals, pid_t parent) noexcept {
 }  // namespace
 
 std::unique_ptr<GroupSentinel> GroupSentinel::start(const sigset_t& watched) noexcept {
+    std::unique_ptr<GroupSentinel> sentinel(new (std::nothrow) GroupSentinel());
     int ends[2];
-    if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return nullptr;
-    std::unique_ptr<GroupSentinel> sentinel(new GroupSentinel());
+    if (!sentinel || ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return nullptr;
     sentinel->socket_.reset(ends[0]);
     const Descriptor other(ends[1]);
     const pid_t parent = ::getpid();

@@ -192,7 +192,9 @@ def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
     audited = audit(command, home=tmp_path / "home", cwd=tmp_path)
     assert (audited.returncode, audited.stdout, audited.stderr) == (0, plain.stdout, plain.stderr)
     [limit] = [limit for limit in audited.report["limits"] if "stopped recording" in limit]
-    assert re.fullmatch(r"(1 thread|\d+ threads) stopped recording before the end: their .* \(ulimit -f\)\.", limit)
+    assert re.fullmatch(
+        r"(1 thread|\d+ threads) stopped recording before the end: the limit .* \(ulimit -f\) was reached\.", limit
+    )
 
 
 def test_a_spool_that_cannot_be_written_later(tmp_path: Path) -> None:

@@ -223,7 +223,8 @@ TEST(Ledger, NothingRecordedIsUnattributed) {
 }
 
 TEST(Ledger, SaysWhyThreadsStoppedRecording) {
-    Run run = run_of({Thread(program_pid), Thread(program_pid), Thread(program_pid), Thread(program_pid)}, 50);
+    headrace::Run run =
+        run_of({Thread(program_pid), Thread(program_pid), Thread(program_pid), Thread(program_pid)}, 50);
     const std::uint32_t errors[] = {ENOSPC, 0, ENOENT, 0};
     for (std::size_t i = 0; i < 4; ++i) {
         run.threads[i].full = i < 3;
@@ -234,8 +235,8 @@ TEST(Ledger, SaysWhyThreadsStoppedRecording) {
         if (limit.find("stopped recording") != std::string::npos) said.push_back(limit);
     }
     ASSERT_EQ(said.size(), 2U);
-    EXPECT_TRUE(said[0].starts_with("1 thread stopped recording before the end: the run's folder was not where"));
-    EXPECT_EQ(said[1], "2 threads stopped recording before the end: the file system of the run's folder was full.");
+    EXPECT_EQ(said[0], "2 threads stopped recording before the end: the file system of the run's folder was full.");
+    EXPECT_TRUE(said[1].starts_with("1 thread stopped recording before the end: the run's folder was not where"));
 }
 
 TEST(Ledger, EndsWhereRecordingStopped) {

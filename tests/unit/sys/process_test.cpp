@@ -115,9 +115,13 @@ TEST(Child, ThatCannotBeExecuted) {
 std::string refusal(const std::string& command) {
     constexpr uid_t nobody = 65534;
     const bool root = ::geteuid() == 0;
-    if (root) EXPECT_EQ(::seteuid(nobody), 0);
+    if (root) {
+        EXPECT_EQ(::seteuid(nobody), 0);
+    }
     std::string message = Execution({command}, {}).failure(EACCES).message;
-    if (root) EXPECT_EQ(::seteuid(0), 0);
+    if (root) {
+        EXPECT_EQ(::seteuid(0), 0);
+    }
     return message;
 }
 
