@@ -126,7 +126,10 @@ void Child::State::poll_once(Nanoseconds timeout) {
     std::array<pollfd, 3> events{{{pidfd.get(), POLLIN, 0},
                                   {relay->descriptor(), POLLIN, 0},
                                   {sentinel ? sentinel->descriptor() : -1, POLLIN, 0}}};
-    if (!waiting.empty()) timeout = std::min(timeout, waiting.front().when + group_spread - monotonic_now());
+    if (!waiting.empty()) {
+        const Nanoseconds until_due = waiting.front().when + group_spread - monotonic_now();
+        timeout = std::min(timeout, std::max<Nanoseconds>(until_due, 0));
+    }
     const timespec limit = to_timespec(pidfd ? timeout : std::min(timeout, without_pidfd));
     (void)::ppoll(events.data(), events.size(), &limit, nullptr);
 }
