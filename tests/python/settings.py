@@ -82,11 +82,11 @@ def inputs() -> Iterator[Setting]:
 
 
 ROW = pytest.mark.row("The plain loop")
-ALL = [
+WHOLE = [
     *(pytest.param(setting, marks=ROW) for setting in FAST),
     *(pytest.param(setting, marks=[ROW, pytest.mark.slow]) for setting in LOOPS),
-    *(pytest.param(setting, marks=pytest.mark.slow) for setting in inputs()),
 ]
+INPUT = [pytest.param(setting, marks=pytest.mark.slow) for setting in inputs()]
 
 
 def name(setting: object) -> str:

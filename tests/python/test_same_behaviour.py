@@ -16,10 +16,20 @@ from typing import Any
 import pytest
 from harness import PROGRAMS, Ran, audit, program, run
 from rows import note_identity
-from settings import ALL, FAST, Setting, name
+from settings import FAST, INPUT, WHOLE, Setting, name
 
-# What differs between any two runs of these programs: process ids, and addresses in the repr of objects.
-VOLATILE = ((rb"\bpid[ =:(]*\d+", b"pid N"), (rb"0x[0-9a-f]{6,}", b"0xN"))
+# What differs between any two runs of these programs: process ids, addresses in the repr of objects, and a warning of
+# multiprocessing's resource tracker. The thread that feeds a queue of spawned workers removes the queue's semaphores
+# when it ends; where the process ends between a semaphore's removal and the word to the tracker, the tracker warns
+# (a program of seven lines that makes and drops four such queues showed it in 12 of 150 runs without headrace).
+VOLATILE = (
+    (rb"\bpid[ =:(]*\d+", b"pid N"),
+    (rb"0x[0-9a-f]{6,}", b"0xN"),
+    (
+        rb"[^\n]*resource_tracker: (There appear to be \d+ leaked semaphore|'/mp-)[^\n]*\n  warnings\.warn\([^\n]*\n",
+        b"",
+    ),
+)
 
 TABLE = "Behaviour alone"
 
@@ -76,10 +86,17 @@ def test_short_training(setting: Setting, tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("setting", ALL, ids=name)
+@pytest.mark.parametrize("setting", WHOLE, ids=name)
 def test_training(setting: Setting, tmp_path: Path) -> None:
-    """Every setting whose truth is compared."""
+    """Every loop whose truth is compared."""
     check_training(setting, tmp_path)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("setting", INPUT, ids=name)
+def test_kinds_of_input(setting: Setting, tmp_path: Path) -> None:
+    """Every kind of input whose truth is compared; what is the same for 24 batches is so for more."""
+    check_training(setting, tmp_path, "--samples", "96")
 
 
 @pytest.mark.row(TABLE, name="programs that raise")

@@ -140,7 +140,11 @@ def test_a_program_that_left_the_group(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["INT", "TERM"])
 def test_timeout(name: str, tmp_path: Path) -> None:
-    """timeout(1) sends its signal to the command and then to its whole group: the program gets what it plainly gets."""
+    """timeout(1) sends its signal to the command and then to its whole group: the program gets what it plainly gets.
+
+    That is one signal or two: the kernel merges the second with a first that the program has not taken yet.
+    """
+    number = int(signal.Signals[f"SIG{name}"])
     shown = []
     headrace = [str(headrace_command()), "audit", "--quiet", "--dir", str(tmp_path / "home"), "--"]
     for prefix in ([], headrace):
@@ -148,9 +152,10 @@ def test_timeout(name: str, tmp_path: Path) -> None:
         ran = subprocess.run(
             command, cwd=tmp_path, env=clean_environment(), capture_output=True, timeout=60, check=False
         )
-        shown.append((ran.returncode, ran.stdout))
+        assert ran.returncode == 124
+        shown.append(ran.stdout.decode().replace(f"[{number}, {number}", f"[{number}"))
     assert shown[0] == shown[1]
-    assert shown[1][1] != b"[]\n"
+    assert shown[0].startswith(f"[{number}")
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
