@@ -20,24 +20,8 @@ def ahead(loader: Iterable[Any]) -> Iterator[Any]:
 
 
 program = Program()
-watch = program.watch
 model = mlp()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
 for _ in range(2):
-    watch.ask()
-    for x, y in ahead(program.loader(num_workers=1)):
-        watch.receive(int(y[0]))
-        watch.to("compute.forward")
-        out = model(x)
-        watch.to("host")
-        loss = out.pow(2).mean()
-        optimizer.zero_grad()
-        watch.to("compute.backward")
-        loss.backward()
-        watch.to("compute.optimizer")
-        optimizer.step()
-        watch.stepped()
-        program.losses.append(loss.item())
-        watch.ask()
-    watch.exhausted()
+    program.epoch(ahead(program.loader(num_workers=1)), model, optimizer)
 program.finish(model)

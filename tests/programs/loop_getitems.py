@@ -13,24 +13,8 @@ class AtOnce(Samples):
 
 
 program = Program()
-watch = program.watch
 model = mlp()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
 for workers in (0, 1):
-    watch.ask()
-    for x, y in program.loader(AtOnce(program.log), num_workers=workers):
-        watch.receive(int(y[0]))
-        watch.to("compute.forward")
-        out = model(x)
-        watch.to("host")
-        loss = out.pow(2).mean()
-        optimizer.zero_grad()
-        watch.to("compute.backward")
-        loss.backward()
-        watch.to("compute.optimizer")
-        optimizer.step()
-        watch.stepped()
-        program.losses.append(loss.item())
-        watch.ask()
-    watch.exhausted()
+    program.epoch(program.loader(AtOnce(program.log), num_workers=workers), model, optimizer)
 program.finish(model)

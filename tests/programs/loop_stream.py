@@ -22,24 +22,8 @@ class Stream(IterableDataset[Sample]):
 
 
 program = Program()
-watch = program.watch
 model = mlp()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
 for _ in range(2):
-    watch.ask()
-    for x, y in program.loader(Stream(Samples(program.log)), num_workers=2):
-        watch.receive(int(y[0]))
-        watch.to("compute.forward")
-        out = model(x)
-        watch.to("host")
-        loss = out.pow(2).mean()
-        optimizer.zero_grad()
-        watch.to("compute.backward")
-        loss.backward()
-        watch.to("compute.optimizer")
-        optimizer.step()
-        watch.stepped()
-        program.losses.append(loss.item())
-        watch.ask()
-    watch.exhausted()
+    program.epoch(program.loader(Stream(Samples(program.log)), num_workers=2), model, optimizer)
 program.finish(model)

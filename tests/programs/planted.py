@@ -11,7 +11,7 @@ BEGAN = time.perf_counter()
 import argparse
 import hashlib
 import random
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,7 @@ from stopwatch import FetchLog, Stopwatch
 
 FEATURES = 32
 Sample = tuple[torch.Tensor, int]
+Model = Callable[[torch.Tensor], torch.Tensor]
 
 
 class Samples(Dataset[Sample]):
@@ -100,6 +101,25 @@ class Program:
         """A loader of batches of 8 over `data`, or over samples of the usual cost."""
         data = data if data is not None else Samples(self.log)
         return DataLoader(data, **{"batch_size": 8, "collate_fn": Collate(self.log), **options})
+
+    def epoch(self, batches: Iterable[Any], model: Model, optimizer: torch.optim.Optimizer) -> None:
+        """One pass of the plain loop: a step for every batch."""
+        self.watch.ask()
+        for x, y in batches:
+            self.watch.receive(int(y[0]))
+            self.watch.to("compute.forward")
+            out = model(x)
+            self.watch.to("host")
+            loss = out.pow(2).mean()
+            optimizer.zero_grad()
+            self.watch.to("compute.backward")
+            loss.backward()
+            self.watch.to("compute.optimizer")
+            optimizer.step()
+            self.watch.stepped()
+            self.losses.append(loss.item())
+            self.watch.ask()
+        self.watch.exhausted()
 
     def finish(self, *models: nn.Module) -> None:
         """Leaves the measurements and prints the results."""
