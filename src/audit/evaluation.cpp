@@ -125,6 +125,10 @@ void EvaluationFinder::close_gap(Nanoseconds end, bool last) {
         }
         const Begin from = begin_of(i, done);
         const std::optional<Nanoseconds> train = train_after(from.at);
+        // Where no step was seen, forwards can be those of a training that failed in its first step.
+        if (trainer_.steps.empty() && (!from.marked || (train && *train < signs_[i].start))) {
+            continue;
+        }
         // What follows the last forward may be anything, where no train() says that it still was evaluation.
         const Nanoseconds until = std::max(train ? *train : last_sign_after(from.at, end), signs_[i].end);
         found_.push_back({from.at, std::min(until, end)});

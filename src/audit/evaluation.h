@@ -1,5 +1,6 @@
 // Evaluation is forwards that no backward follows, between the end of a training step and the next request for a
-// training batch. A mode switch or no_grad alone is no evaluation: programs call both everywhere.
+// training batch. A mode switch or no_grad alone is no evaluation: programs call both everywhere. In a program that
+// does not train, forwards after eval() are one.
 #pragma once
 
 #include <cstddef>

@@ -43,7 +43,7 @@ struct Phases {
     Nanoseconds first_step;    // the loop from here
     Nanoseconds teardown;
     Nanoseconds lost;  // nothing was recorded from here
-    bool known;        // a step was seen, or at least torch: what is before it is set-up
+    bool known;        // a step or an evaluation was seen, or at least torch: what is before it is set-up
 };
 
 // What follows the last training activity is teardown where the interpreter shut down in order. Where it did not
@@ -62,12 +62,12 @@ Nanoseconds teardown_begin(const Trainer& trainer) {
 Phases phases_of(const Trainer& trainer) {
     Phases p{};
     p.shim = trainer.shim;
-    p.loader_begin = trainer.trained ? trainer.loader_begin.value_or(never) : never;
-    p.first_batch = trainer.trained ? trainer.first_batch.value_or(never) : never;
-    p.first_step = trainer.trained ? trainer.steps.front() : never;
+    p.loader_begin = trainer.loader_begin.value_or(never);
+    p.first_batch = trainer.first_batch.value_or(never);
+    p.first_step = trainer.trained ? trainer.steps.front() : p.first_batch;
     p.teardown = teardown_begin(trainer);
     p.lost = trainer.lost.value_or(never);
-    p.known = trainer.trained || trainer.torch;
+    p.known = trainer.trained || trainer.torch || trainer.loader_begin.has_value();
     return p;
 }
 

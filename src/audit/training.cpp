@@ -166,17 +166,16 @@ void find_rest(const Recording& recording, Trainer& trainer) {
     Nanoseconds recorded = trainer.window.begin;
     each_span(recording, trainer, [&](const Span& span) {
         const std::optional<std::size_t> pass = numbers.see(span);
-        if (trainer.trained) {
-            evaluations.see(span, pass ? &trainer.passes[*pass] : nullptr);
-        }
+        evaluations.see(span, pass ? &trainer.passes[*pass] : nullptr);
         marks.see(span);
         recorded = std::max(recorded, span.open ? span.start : end_of(span));
         if (is_wait(span) || kind(span) == Kind::checkpoint) {
             trainer.last_activity = std::max(trainer.last_activity, end_of(span));
         }
     });
-    if (trainer.trained) {
-        trainer.evaluations = evaluations.finish();
+    trainer.evaluations = evaluations.finish();
+    if (!trainer.trained && !trainer.evaluations.empty()) {  // its set-up ends there
+        trainer.loader_begin = trainer.first_batch = trainer.evaluations.front().begin;
     }
     marks.finish(trainer);
     if (recording.run.threads[*trainer.thread].full) {

@@ -124,6 +124,44 @@ TEST(Ledger, EvaluationWithoutTrainEndsWithItsLastForward) {
     }
 }
 
+// A program that only evaluates: set-up, then from eval() to its last forward, then 4 of its own work.
+TEST(Ledger, EvaluatesWithoutTraining) {
+    for (const bool eval : {false, true}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0).interval(Kind::import, 0, 10);
+        t.moment(Kind::train_mode, 12, 9, 1);
+        if (eval) {
+            t.moment(Kind::train_mode, 15, 9, 0);
+        }
+        t.interval(Kind::iter, 16, 17, eval_loader, eval_iterator)
+            .interval(Kind::wait, 17, 20, eval_iterator)
+            .interval(Kind::forward, 20, 25)
+            .interval(Kind::wait, 25, 26, eval_iterator, spool::wait_ended)
+            .moment(Kind::teardown, 30);
+        const Audit audit = analyze(run_of({t}, 40));
+        EXPECT_FALSE(audit.trained);
+        const Ledger& ledger = audit.ranks.front();
+        // With no eval() it may as well be a training that failed in its first step.
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), eval ? 11 : 0, near);
+        EXPECT_NEAR(entry(ledger, Entry::startup_imports), 10, near);
+        EXPECT_NEAR(entry(ledger, Entry::startup_setup), eval ? 5 : 0, near);
+        EXPECT_NEAR(entry(ledger, Entry::host), eval ? 4 : 0, near);
+        EXPECT_NEAR(entry(ledger, Entry::teardown), 10, near);
+        EXPECT_NEAR(sum(ledger), 40, near);
+    }
+}
+
+// A frozen teacher's eval(), the student's train(), and an end before the first backward.
+TEST(Ledger, ATrainingThatFailsInItsFirstStepIsNoEvaluation) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).moment(Kind::train_mode, 5, 9, 0).moment(Kind::train_mode, 6, 8, 1);
+    t.interval(Kind::iter, 7, 8, train_loader, train_iterator)
+        .interval(Kind::wait, 8, 9, train_iterator)
+        .interval(Kind::forward, 9, 12)
+        .moment(Kind::teardown, 13);
+    EXPECT_EQ(entry(analyze(run_of({t}, 20)).ranks.front(), Entry::evaluation), 0);
+}
+
 TEST(Ledger, GradientAccumulationIsOneStepForSeveralBatches) {
     Thread t(program_pid);
     t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
