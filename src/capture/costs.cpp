@@ -62,12 +62,16 @@ void close_ours(ProcFile* file) noexcept {
     file->descriptor = 0;
 }
 
-std::uint64_t run_queue_ns(Thread* t) noexcept {
-    char text[128];
+Scheduled scheduled(Thread* t) noexcept {
+    char text[128];  // time on a core, time in the run queue, times that it got a core
     const std::size_t length = read_small(&t->schedstat, "/proc/thread-self/schedstat", text, sizeof text);
     t->own_reads += length;
-    char* second = length == 0 ? nullptr : strchr(text, ' ');
-    return second == nullptr ? 0 : strtoull(second + 1, nullptr, 10);
+    char* next = length == 0 ? nullptr : strchr(text, ' ');
+    if (next == nullptr) {
+        return {0, 0};
+    }
+    const std::uint64_t run_queue = strtoull(next, &next, 10);
+    return {run_queue, strtoull(next, nullptr, 10)};
 }
 
 Bytes bytes_read(Thread* t) noexcept {

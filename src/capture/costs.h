@@ -7,8 +7,8 @@
 
 namespace headrace::capture {
 
-// Nanoseconds that this thread was ready to run and had no core, since it began. 0 where the kernel does not say.
-std::uint64_t run_queue_ns(Thread* thread) noexcept;
+// How this thread has been scheduled since it began. Zeros where the kernel does not say.
+Scheduled scheduled(Thread* thread) noexcept;
 
 struct Bytes {
     std::uint64_t requested;     // by read calls, cached or not; our own reads taken out

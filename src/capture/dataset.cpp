@@ -1,5 +1,6 @@
 // TimedDataset and TimedIterator stand between a fetcher and the program's dataset and sum what its samples cost.
-// Only the fetcher sees them; the program's own dataset object is untouched.
+// Only the fetcher sees them, and only while samples are timed (capture/fetch.h); the program's own dataset object is
+// untouched.
 #include "capture/costs.h"
 #include "capture/hook.h"
 #include "capture/spool_writer.h"
@@ -23,10 +24,10 @@ struct SampleClock {
 // that of this begin, which saves a system call a sample.
 SampleClock begin_sample() {
     Thread* t = recording() ? thread_if_open() : nullptr;
-    if (t == nullptr || !inside(t, spool::Kind::fetch)) {
+    if (t == nullptr || t->batch.light || !inside(t, spool::Kind::fetch)) {
         return {nullptr, 0, 0};
     }
-    return {t, t->batch.light ? 0 : now(), t->batch.last_cpu};
+    return {t, now(), t->batch.last_cpu};
 }
 
 void end_sample(const SampleClock& clock, std::uint64_t samples) {
@@ -35,10 +36,6 @@ void end_sample(const SampleClock& clock, std::uint64_t samples) {
         return;
     }
     Batch& b = t->batch;
-    if (b.light) {
-        b.samples += samples;
-        return;
-    }
     const std::uint64_t wall = now() - clock.wall;
     b.last_cpu = thread_cpu();
     const std::uint64_t cpu = b.last_cpu - clock.cpu;
@@ -167,8 +164,13 @@ PyType_Slot iterator_slots[] = {{Py_tp_iternext, slot(iterator_next)},
 constexpr unsigned int proxy_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC;
 PyType_Spec dataset_spec = {"headrace.TimedDataset", sizeof(Proxy), 0, proxy_flags, dataset_slots};
 PyType_Spec iterator_spec = {"headrace.TimedIterator", sizeof(Proxy), 0, proxy_flags, iterator_slots};
+PyTypeObject* iterator_type = nullptr;
 
 }  // namespace
+
+PyObject* untimed(PyObject* timed) noexcept { return as_proxy(timed)->target; }
+
+bool is_timed_iterator(PyObject* timed) noexcept { return Py_TYPE(timed) == iterator_type; }
 
 int add_dataset_types(PyObject* module) {
     PyObject* dataset = PyType_FromSpec(&dataset_spec);
@@ -176,6 +178,7 @@ int add_dataset_types(PyObject* module) {
     if (dataset == nullptr || iterator == nullptr) {
         return -1;
     }
+    iterator_type = reinterpret_cast<PyTypeObject*>(iterator);
     return PyModule_AddObject(module, "TimedDataset", dataset) == 0 &&
                    PyModule_AddObject(module, "TimedIterator", iterator) == 0
                ? 0

@@ -4,7 +4,7 @@
 #include <string.h>
 #include <structmember.h>
 
-#include "capture/costs.h"
+#include "capture/fetch.h"
 #include "capture/spool_writer.h"
 
 namespace headrace::capture {
@@ -17,8 +17,10 @@ struct Hook {
     PyObject* before;  // called with (args, kwargs) first, or null
     PyObject* after;   // called with (args, kwargs, result) when the call succeeded, or null
     PyObject* weak_references;
+    PyObject* timed;  // of a fetch: the TimedDataset or TimedIterator that its fetcher holds; otherwise null
     Kind kind;
     bool off;
+    bool times_samples;  // the fetcher holds it now
 };
 
 // The type of the last iterator seen by a wait, and what is known of that type: saves failing attribute look-ups.
@@ -107,108 +109,6 @@ std::uint64_t token_count(PyObject* batch) {
     return number & 0xffffffffU;
 }
 
-// Timing every sample of a set in memory would cost more than the sample. Where the samples of the last timed batch
-// took less than this, the batch is timed as a whole, and only one batch in 16 by its samples and bytes.
-constexpr std::uint64_t short_sample = 20'000;
-constexpr unsigned light_run = 16;
-
-void begin_fetch(Thread* t) {
-    Batch& b = t->batch;
-    b = Batch{};
-    b.light = t->last_sample != 0 && t->last_sample < short_sample && ++t->light_fetches < light_run;
-    if (b.light) {
-        b.run_queue_0 = run_queue_ns(t);
-        b.cpu_0 = thread_cpu();
-        return;
-    }
-    if (!t->is_worker) {  // a worker's own reading between two fetches is a few bytes of its index queue
-        const Bytes bytes = bytes_read(t);
-        b.requested_0 = bytes.requested;
-        b.storage_0 = bytes.from_storage;
-    } else {
-        b.requested_0 = t->last_requested;
-        b.storage_0 = t->last_storage;
-    }
-    t->random ^= t->random << 13;
-    t->random ^= t->random >> 7;
-    t->random ^= t->random << 17;
-    b.random = t->random;
-    const CpuTotals totals = cpu_totals();
-    b.user_0 = totals.user;
-    b.system_0 = totals.system;
-    b.run_queue_0 = run_queue_ns(t);
-    b.last_cpu = thread_cpu();
-    b.cpu_0 = b.last_cpu;
-}
-
-// A light fetch: its samples are all that is not its collate. What such a batch reads is known from the timed ones.
-void end_light_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
-    const Batch& b = t->batch;
-    const std::uint64_t cpu = thread_cpu() - b.cpu_0;
-    const std::uint64_t queue = run_queue_ns(t) - b.run_queue_0;
-    const std::uint64_t wall = end - start;
-    append(t, Kind::fetch, start, wall, cpu, b.samples);
-    append(t, Kind::fetch_samples, start, wall - (b.collate_wall < wall ? b.collate_wall : wall),
-           cpu - (b.collate_cpu < cpu ? b.collate_cpu : cpu),
-           queue - (b.collate_queue < queue ? b.collate_queue : queue));
-}
-
-void end_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
-    Batch& b = t->batch;
-    if (b.light) {
-        end_light_fetch(t, start, end);
-        return;
-    }
-    const std::uint64_t cpu = thread_cpu();
-    if (!b.collated) {
-        b.fetch_queue = run_queue_ns(t) - b.run_queue_0;
-    }
-    t->last_sample = b.samples != 0 ? b.sample_wall / b.samples + 1 : 0;
-    const std::uint64_t stands_for = t->light_fetches + 1;  // batches, for what was not read of the others
-    t->light_fetches = 0;
-    const Bytes bytes = bytes_read(t);
-    t->last_requested = bytes.requested;
-    t->last_storage = bytes.from_storage;
-    append(t, Kind::fetch, start, end - start, cpu - b.cpu_0, b.samples);
-    append(t, Kind::fetch_samples, start, b.sample_wall, b.sample_cpu, b.fetch_queue);
-    const std::uint64_t factor = t->is_worker ? 1 : stands_for;  // a worker's count goes on over the light batches
-    append(t, Kind::fetch_io, start, 0, (bytes.requested - b.requested_0) * factor,
-           (bytes.from_storage - b.storage_0) * factor);
-    const CpuTotals totals = cpu_totals();
-    append(t, Kind::cpu, end, 0, totals.user - b.user_0, totals.system - b.system_0);
-    if (b.samples != 0) {
-        append(t, Kind::sample, b.single_start, b.single_wall, b.single_cpu, b.picked);
-    }
-}
-
-struct Collate {
-    std::uint64_t cpu;
-    std::uint64_t run_queue;
-};
-
-Collate begin_collate(Thread* t) {
-    Batch& b = t->batch;
-    const Collate begin{thread_cpu(), b.light ? 0 : run_queue_ns(t)};
-    if (!b.collated && !b.light) {
-        b.fetch_queue = begin.run_queue - b.run_queue_0;
-        b.collated = true;
-    }
-    return begin;
-}
-
-// In a light fetch its begin is that of the fetch, whose samples are short; and a collate that had its core all the
-// time does not pay for a look.
-std::uint64_t collate_queue(Thread* t, const Collate& begin, std::uint64_t off_core) {
-    if (!t->batch.light) {
-        return run_queue_ns(t) - begin.run_queue;
-    }
-    if (off_core < short_sample) {
-        return 0;
-    }
-    const std::uint64_t queue = run_queue_ns(t) - t->batch.run_queue_0;
-    return queue < off_core ? queue : off_core;
-}
-
 // Whether an interval of this kind is worth a record here: the outermost one, and nothing inside what is counted whole.
 bool wanted(const Thread* t, Kind kind) {
     if (t->depth == 0) {
@@ -232,14 +132,12 @@ bool wanted(const Thread* t, Kind kind) {
     }
 }
 
-void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std::uint64_t start, std::uint64_t end,
-                   const Collate& collate) {
+void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std::uint64_t start, std::uint64_t end) {
     PyObject* self = first_argument(args);
     switch (hook->kind) {
         case Kind::wait:
             if (result != nullptr) {
                 t->batch_since_step = true;
-                t->has_batches = true;
                 append(t, Kind::wait, start, end - start, address(self),
                        batch_number(t, self) | token_count(result) << 32);
             } else {
@@ -262,17 +160,9 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std:
         case Kind::fetch:
             end_fetch(t, start, end);
             return;
-        case Kind::collate: {
-            Batch& b = t->batch;
-            const std::uint64_t cpu = thread_cpu() - collate.cpu;
-            b.collate_wall += end - start;
-            b.collate_cpu += cpu;
-            const std::uint64_t wall = end - start;
-            const std::uint64_t queue = collate_queue(t, collate, wall > cpu ? wall - cpu : 0);
-            b.collate_queue += queue;
-            append(t, Kind::collate, start, wall, cpu, queue);
+        case Kind::collate:
+            end_collate(t, start, end);
             return;
-        }
         case Kind::send: {
             const Py_ssize_t bytes = self != nullptr ? PyObject_Size(self) : 0;
             PyErr_Clear();
@@ -292,16 +182,17 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std:
     }
 }
 
+FetchHook fetch_of(Hook* hook) { return {hook->function, hook->timed, &hook->times_samples}; }
+
 PyObject* timed_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
     const std::uint64_t start = now();
     ++t->header->hooks;
     const bool measure = measures_itself(t);
     const int depth = push(t, hook->kind, start);
-    Collate collate{};
     if (hook->kind == Kind::fetch) {
-        begin_fetch(t);
+        begin_fetch(t, start, first_argument(args), fetch_of(hook));
     } else if (hook->kind == Kind::collate) {
-        collate = begin_collate(t);
+        begin_collate(t, first_argument(args));
     }
     std::uint64_t self_time = measure ? now() - start : 0;
     PyObject* result = PyObject_Call(hook->function, args, kwargs);
@@ -314,7 +205,7 @@ PyObject* timed_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
         PyErr_Fetch(&type, &value, &trace);
     }
     if (recording()) {
-        finish_record(t, hook, args, result, start, end, collate);
+        finish_record(t, hook, args, result, start, end);
     }
     pop(t, depth);
     if (result == nullptr) {
@@ -442,6 +333,7 @@ int hook_traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(as_hook(self)->function);
     Py_VISIT(as_hook(self)->before);
     Py_VISIT(as_hook(self)->after);
+    Py_VISIT(as_hook(self)->timed);
     return 0;
 }
 
@@ -449,6 +341,7 @@ int hook_clear(PyObject* self) {
     Py_CLEAR(as_hook(self)->function);
     Py_CLEAR(as_hook(self)->before);
     Py_CLEAR(as_hook(self)->after);
+    Py_CLEAR(as_hook(self)->timed);
     return 0;
 }
 
@@ -551,11 +444,11 @@ bool set_method_type(PyObject* type) {
 }
 
 PyObject* make_hook(PyObject*, PyObject* args, PyObject* kwargs) {
-    static const char* names[] = {"function", "kind", "after", "before", nullptr};
-    PyObject *function = nullptr, *after = Py_None, *before = Py_None;
+    static const char* names[] = {"function", "kind", "after", "before", "timed", nullptr};
+    PyObject *function = nullptr, *after = Py_None, *before = Py_None, *timed = nullptr;
     int kind = 0;
-    if (PyArg_ParseTupleAndKeywords(args, kwargs, "Oi|OO", const_cast<char**>(names), &function, &kind, &after,
-                                    &before) == 0) {
+    if (PyArg_ParseTupleAndKeywords(args, kwargs, "Oi|OOO", const_cast<char**>(names), &function, &kind, &after,
+                                    &before, &timed) == 0) {
         return nullptr;
     }
     Hook* hook = PyObject_GC_New(Hook, reinterpret_cast<PyTypeObject*>(hook_type));
@@ -568,6 +461,9 @@ PyObject* make_hook(PyObject*, PyObject* args, PyObject* kwargs) {
     hook->before = before != Py_None ? before : nullptr;
     Py_XINCREF(hook->after);
     Py_XINCREF(hook->before);
+    hook->timed = timed;
+    Py_XINCREF(timed);
+    hook->times_samples = true;
     hook->kind = static_cast<Kind>(kind);
     hook->off = false;
     hook->weak_references = nullptr;

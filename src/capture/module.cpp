@@ -221,9 +221,10 @@ PyObject* module_optimizer_end(PyObject*, PyObject* args) {
     }
     PyObject* optimizer = PyTuple_Size(args) > 0 ? PyTuple_GetItem(args, 0) : nullptr;
     ++t->header->hooks;
-    append(t, Kind::optimizer, top.start, now() - top.start, reinterpret_cast<std::uint64_t>(optimizer), 0);
+    const auto address = reinterpret_cast<std::uint64_t>(optimizer);
+    append(t, Kind::optimizer, top.start, now() - top.start, address, 0);
     pop(t, t->depth - 1);
-    count_step(t);
+    count_step(t, address);
     return nothing();
 }
 
@@ -233,7 +234,7 @@ PyObject* module_mark_step(PyObject*, PyObject*) {
     if (t != nullptr) {
         append(t, Kind::step, now(), 0, 0, 0);
         if (t->header->trains == 0) {  // where torch trains, its own steps are counted
-            count_step(t);
+            count_step(t, 0);
         }
     }
     return nothing();

@@ -80,7 +80,11 @@ bool reserve(int fd, std::uint64_t offset, std::uint64_t length) {
         errno = EFBIG;
         return false;
     }
-    if (fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(length)) == 0) {
+    int failed = -1;
+    do {
+        failed = fallocate(fd, 0, static_cast<off_t>(offset), static_cast<off_t>(length));
+    } while (failed != 0 && errno == EINTR);  // tmpfs gives way to any signal, whatever its handler says
+    if (failed == 0) {
         return true;
     }
     if (errno != EOPNOTSUPP && errno != ENOSYS) {
@@ -88,7 +92,10 @@ bool reserve(int fd, std::uint64_t offset, std::uint64_t length) {
     }
     static const char zeros[4096] = {};
     for (std::uint64_t done = 0; done < length; done += sizeof zeros) {
-        const ssize_t written = pwrite(fd, zeros, sizeof zeros, static_cast<off_t>(offset + done));
+        ssize_t written = -1;
+        do {
+            written = pwrite(fd, zeros, sizeof zeros, static_cast<off_t>(offset + done));
+        } while (written < 0 && errno == EINTR);
         if (written != static_cast<ssize_t>(sizeof zeros)) {
             errno = written < 0 ? errno : ENOSPC;
             return false;
@@ -98,7 +105,10 @@ bool reserve(int fd, std::uint64_t offset, std::uint64_t length) {
 }
 
 void* map_reserved(const char* path, int flags, std::uint64_t offset, std::uint64_t length) {
-    const int fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+    int fd = -1;
+    do {
+        fd = open(path, O_RDWR | O_CLOEXEC | O_NOFOLLOW | flags, 0600);
+    } while (fd < 0 && errno == EINTR);
     if (fd < 0) {
         return nullptr;
     }
@@ -381,11 +391,13 @@ bool inside(const Thread* t, spool::Kind kind) noexcept {
     return false;
 }
 
-void count_step(Thread* t) noexcept {
-    if (t->has_batches && !t->batch_since_step) {
-        return;  // another optimizer of the same batch
+void count_step(Thread* t, std::uint64_t optimizer) noexcept {
+    if (!t->batch_since_step && t->counted_before && optimizer != t->last_counted) {
+        return;  // another optimizer of the same step
     }
     t->batch_since_step = false;
+    t->counted_before = true;
+    t->last_counted = optimizer;
     spool::Control* control = process.control;
     const std::uint64_t steps = __atomic_add_fetch(&control->steps, 1, __ATOMIC_RELAXED);
     if (control->max_steps != 0 && steps >= control->max_steps) {

@@ -15,11 +15,18 @@ namespace headrace::capture {
 
 inline constexpr int stack_depth = static_cast<int>(spool::open_depth);
 
-// The costs of the batch that this thread is fetching; see costs.h.
+// How a thread has been scheduled.
+struct Scheduled {
+    std::uint64_t run_queue;  // nanoseconds that it was ready to run and had no core
+    std::uint64_t slices;     // times that it got a core: with no more of them it kept its core
+};
+
+// The costs of the batch that this thread is fetching; see fetch.h and costs.h.
 struct Batch {
-    std::uint64_t cpu_0;        // thread CPU time at the begin of the fetch
-    std::uint64_t run_queue_0;  // run-queue time, likewise
-    std::uint64_t user_0;       // user and system CPU time, likewise
+    std::uint64_t start;    // of the fetch
+    std::uint64_t cpu_0;    // thread CPU time at the begin of the fetch
+    Scheduled scheduled_0;  // likewise
+    std::uint64_t user_0;   // user and system CPU time, likewise
     std::uint64_t system_0;
     std::uint64_t requested_0;  // bytes asked for, likewise
     std::uint64_t storage_0;    // bytes from storage, likewise
@@ -27,6 +34,9 @@ struct Batch {
     std::uint64_t samples;
     std::uint64_t sample_wall;
     std::uint64_t sample_cpu;
+    std::uint64_t collate_cpu_0;    // thread CPU time at the begin of the collation; 0: not read
+    std::uint64_t collate_queue_0;  // run-queue time, likewise
+    Scheduled collated_at;          // at its end
     std::uint64_t collate_wall;
     std::uint64_t collate_cpu;
     std::uint64_t collate_queue;
@@ -37,7 +47,9 @@ struct Batch {
     std::uint64_t single_wall;
     std::uint64_t single_cpu;
     bool collated;
-    bool light;  // samples are only counted: see begin_fetch
+    bool light;        // its samples are not timed one by one
+    bool brief;        // nor is its scheduling asked at its begin
+    bool of_iterator;  // how many samples it has, its collation tells
 };
 
 // A file of /proc that stays open, under a high number.
@@ -65,11 +77,17 @@ struct Thread {
     std::uint64_t last_received;   // index + 1 of the batch that came last out of a data queue
     std::uint64_t last_requested;  // bytes_read at the end of the last fetch
     std::uint64_t last_storage;
-    std::uint64_t last_sample;  // mean wall time of the samples of the last batch that was timed
-    unsigned light_fetches;     // since then
+    std::uint64_t last_sample;   // mean wall time of the samples of the last batch that was timed
+    std::uint64_t last_collate;  // wall time of the last collation
+    unsigned light_fetches;      // since the last timed batch
+    bool light_kept_core;        // all of them
+    bool brief_run;              // the light batches of this run are brief, but for the first
+    std::uint64_t usual_fetch;   // wall time of a light batch that kept its core
+    Scheduled last_scheduled;    // at the end of the last light batch that asked
     bool is_worker;
     bool batch_since_step;
-    bool has_batches;  // a loader gave this thread a batch at some time
+    bool counted_before;
+    std::uint64_t last_counted;  // the optimizer whose step was counted last
     Batch batch;
     char path[1];  // allocated longer: the absolute path of the file
 };
@@ -97,8 +115,10 @@ void pop(Thread* thread, int depth) noexcept;
 // Whether an interval of this kind is open on the thread.
 bool inside(const Thread* thread, spool::Kind kind) noexcept;
 
-// Counts an optimizer step for --max-steps and --progress; ends the recording at the limit.
-void count_step(Thread* thread) noexcept;
+// Counts a step for --max-steps and --progress as the ledger does: once for each batch, and where the optimizer that
+// was counted last steps again. `optimizer` is its address; 0 where the program marks its steps. Ends the recording at
+// the limit.
+void count_step(Thread* thread, std::uint64_t optimizer) noexcept;
 
 // Ends the recording of every process of the run.
 void stop_all(Thread* thread) noexcept;

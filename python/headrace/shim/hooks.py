@@ -76,17 +76,23 @@ class Shim:
         setattr(owner, name, self.recorder.hook(getattr(owner, name), kind, after))
 
 
-def _imports() -> bool:
+def _imports(name: str) -> bool:
     """Say whether our caller's find_spec is called for an import: the module will be executed now.
 
-    importlib.util.find_spec gives the specification to the program, which may keep, compare or pickle it.
+    importlib.util.find_spec gives the specification to the program, which may keep, compare or pickle it. But what is
+    hooked may be looked for by importlib.util.find_spec, too: by another finder within the import, or by reload.
     """
-    frame = sys._getframe(1)  # find_spec, called by importlib's _find_spec
-    for _ in range(2):
-        if frame.f_back is None:
-            return False
+    frame: "Any" = sys._getframe(3)  # find_spec was called by importlib's _find_spec, and that by what looks for the module
+    if frame.f_code.co_name == "_find_and_load_unlocked":
+        return True
+    while name in _TARGETS and frame is not None:
+        function = frame.f_code.co_name
+        if function == "reload" and frame.f_globals.get("__name__") == "importlib":
+            return True
+        if function == "_find_and_load_unlocked" and frame.f_locals.get("name") == name:
+            return True
         frame = frame.f_back
-    return frame.f_code.co_name == "_find_and_load_unlocked"
+    return False
 
 
 class Finder:
@@ -101,7 +107,7 @@ class Finder:
 
     def find_spec(self, name: str, path: "Any" = None, target: "Any" = None) -> "Any":
         """Return the specification that the other finders give, with its loader hooked where that is of use."""
-        if not _imports():
+        if not _imports(name):
             return None
         recorder = self._shim.recorder
         hooked = name in _TARGETS

@@ -124,10 +124,10 @@ def hook_dataloader(recorder: "Any", module: "Any") -> None:
     def fetcher_made(args: "tuple[Any, ...]", kwargs: "Any", fetcher: "Any") -> None:
         fetcher.collate_fn = recorder.hook(fetcher.collate_fn, recorder.COLLATE)
         if hasattr(fetcher, "dataset_iter"):
-            fetcher.dataset_iter = recorder.TimedIterator(fetcher.dataset_iter)
+            timed = fetcher.dataset_iter = recorder.TimedIterator(fetcher.dataset_iter)
         else:
-            fetcher.dataset = recorder.TimedDataset(fetcher.dataset)
-        fetcher.fetch = recorder.hook(fetcher.fetch, recorder.FETCH)
+            timed = fetcher.dataset = recorder.TimedDataset(fetcher.dataset)
+        fetcher.fetch = recorder.hook(fetcher.fetch, recorder.FETCH, timed=timed)
 
     _replace(recorder, module._BaseDataLoaderIter, "__next__", recorder.WAIT)
     _replace(recorder, module.DataLoader, "__iter__", recorder.ITER, after=iterated)

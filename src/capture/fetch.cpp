@@ -1,0 +1,202 @@
+#include "capture/fetch.h"
+
+#include "capture/costs.h"
+#include "capture/hook.h"
+
+namespace headrace::capture {
+namespace {
+
+using spool::Kind;
+
+constexpr std::uint64_t short_sample = 20'000;   // nanoseconds
+constexpr std::uint64_t long_collate = 100'000;  // so long that its CPU time is read also in a light batch
+constexpr unsigned light_run = 16;
+constexpr std::uint64_t brief_fetch = 1'000'000;  // a thread that loses its core loses it for longer than this
+
+std::uint64_t at_most(std::uint64_t value, std::uint64_t most) { return value < most ? value : most; }
+
+// With no more slices than before a thread kept its core: its CPU time is its wall time, and it was in no queue.
+bool kept_core(const Scheduled& begin, const Scheduled& end) { return begin.slices != 0 && begin.slices == end.slices; }
+
+std::uint64_t length_of(PyObject* list, std::uint64_t otherwise) {
+    return list != nullptr && PyList_Check(list) ? static_cast<std::uint64_t>(PyList_Size(list)) : otherwise;
+}
+
+// Puts the timed dataset, or the program's own, into the fetcher.
+void time_samples(const FetchHook& hook, bool wanted) {
+    if (hook.timed == nullptr || *hook.times_samples == wanted) {
+        return;
+    }
+    const char* name = is_timed_iterator(hook.timed) ? "dataset_iter" : "dataset";
+    PyObject* fetcher = PyObject_GetAttrString(hook.function, "__self__");
+    if (fetcher != nullptr && PyObject_SetAttrString(fetcher, name, wanted ? hook.timed : untimed(hook.timed)) == 0) {
+        *hook.times_samples = wanted;
+    }
+    PyErr_Clear();
+    Py_XDECREF(fetcher);
+}
+
+struct Cost {
+    std::uint64_t cpu;
+    std::uint64_t queue;
+};
+
+// Whether a brief batch took longer than those take that keep their core.
+bool is_slow(const Thread* t, std::uint64_t end) { return end - t->batch.start > 2 * t->usual_fetch + short_sample; }
+
+// Of a part of a slow brief batch, nothing of which was read at its begin. What it took beyond the usual was without a
+// core where the thread lost it since the last look, and in the run queue as far as the time there allows it.
+Cost cost_of_slow(Thread* t, std::uint64_t wall) {
+    const Scheduled seen = scheduled(t);
+    const std::uint64_t beyond = kept_core(t->last_scheduled, seen) ? 0 : wall - at_most(t->usual_fetch, wall);
+    t->light_kept_core = false;
+    t->brief_run = false;
+    return {wall - beyond, at_most(beyond, seen.run_queue - t->last_scheduled.run_queue)};
+}
+
+Cost cost_of_light_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
+    const Batch& b = t->batch;
+    const std::uint64_t wall = end - start;
+    if (b.brief) {
+        return is_slow(t, end) ? cost_of_slow(t, wall) : Cost{wall, 0};
+    }
+    t->last_scheduled = b.collated ? b.collated_at : scheduled(t);  // nothing follows the collation
+    if (kept_core(b.scheduled_0, t->last_scheduled)) {
+        t->usual_fetch = wall;
+        return {wall, 0};
+    }
+    t->light_kept_core = false;
+    return {thread_cpu() - b.cpu_0, t->last_scheduled.run_queue - b.scheduled_0.run_queue};
+}
+
+// Its samples are all that is not its collate. What such a batch reads is known from the timed ones.
+void end_light_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
+    const Batch& b = t->batch;
+    const std::uint64_t wall = end - start;
+    const Cost cost = cost_of_light_fetch(t, start, end);
+    append(t, Kind::fetch, start, wall, cost.cpu, b.samples);
+    append(t, Kind::fetch_samples, start, wall - at_most(b.collate_wall, wall),
+           cost.cpu - at_most(b.collate_cpu, cost.cpu), cost.queue - at_most(b.collate_queue, cost.queue));
+}
+
+// Where the CPU time at its begin was not read, the collation had the share of the fetch's that it has of its time.
+Cost cost_of_light_collate(Thread* t, std::uint64_t start, std::uint64_t end) {
+    Batch& b = t->batch;
+    const std::uint64_t wall = end - start;
+    if (b.brief) {
+        return is_slow(t, end) ? cost_of_slow(t, wall) : Cost{wall, 0};
+    }
+    b.collated_at = scheduled(t);
+    if (kept_core(b.scheduled_0, b.collated_at)) {
+        return {wall, 0};
+    }
+    const std::uint64_t cpu_1 = thread_cpu();
+    const double share = static_cast<double>(wall) / static_cast<double>(end - b.start + 1);
+    const std::uint64_t cpu =
+        at_most(b.collate_cpu_0 != 0 ? cpu_1 - b.collate_cpu_0
+                                     : static_cast<std::uint64_t>(share * static_cast<double>(cpu_1 - b.cpu_0)),
+                wall);
+    const std::uint64_t off_core = wall - cpu;
+    // The samples before it are short: what they had no core for is not more than this.
+    const std::uint64_t queue = b.collated_at.run_queue - b.scheduled_0.run_queue;
+    return {cpu, off_core < short_sample ? 0 : at_most(queue, off_core)};
+}
+
+}  // namespace
+
+void begin_fetch(Thread* t, std::uint64_t start, PyObject* index, const FetchHook& hook) {
+    Batch& b = t->batch;
+    b = Batch{};
+    b.start = start;
+    b.light = t->last_sample != 0 && t->last_sample < short_sample && ++t->light_fetches < light_run;
+    time_samples(hook, !b.light);
+    if (b.light) {
+        b.samples = length_of(index, 1);
+        b.of_iterator = b.samples != 1 && hook.timed != nullptr && is_timed_iterator(hook.timed);
+        b.brief = t->brief_run && t->light_fetches > 1;
+        if (b.brief) {
+            return;
+        }
+        b.scheduled_0 = scheduled(t);
+        b.cpu_0 = thread_cpu();
+        return;
+    }
+    if (!t->is_worker) {  // a worker's own reading between two fetches is a few bytes of its index queue
+        const Bytes bytes = bytes_read(t);
+        b.requested_0 = bytes.requested;
+        b.storage_0 = bytes.from_storage;
+    } else {
+        b.requested_0 = t->last_requested;
+        b.storage_0 = t->last_storage;
+    }
+    t->brief_run = t->light_kept_core && t->usual_fetch != 0 && t->usual_fetch < brief_fetch;
+    t->light_kept_core = true;
+    t->random ^= t->random << 13;
+    t->random ^= t->random >> 7;
+    t->random ^= t->random << 17;
+    b.random = t->random;
+    const CpuTotals totals = cpu_totals();
+    b.user_0 = totals.user;
+    b.system_0 = totals.system;
+    b.scheduled_0 = scheduled(t);
+    b.last_cpu = thread_cpu();
+    b.cpu_0 = b.last_cpu;
+}
+
+void end_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
+    Batch& b = t->batch;
+    if (b.light) {
+        end_light_fetch(t, start, end);
+        return;
+    }
+    const std::uint64_t cpu = thread_cpu();
+    if (!b.collated) {
+        b.fetch_queue = scheduled(t).run_queue - b.scheduled_0.run_queue;
+    }
+    t->last_sample = b.samples != 0 ? b.sample_wall / b.samples + 1 : 0;
+    const std::uint64_t stands_for = t->light_fetches + 1;  // batches, for what was not read of the others
+    t->light_fetches = 0;
+    const Bytes bytes = bytes_read(t);
+    t->last_requested = bytes.requested;
+    t->last_storage = bytes.from_storage;
+    append(t, Kind::fetch, start, end - start, cpu - b.cpu_0, b.samples);
+    append(t, Kind::fetch_samples, start, b.sample_wall, b.sample_cpu, b.fetch_queue);
+    const std::uint64_t factor = t->is_worker ? 1 : stands_for;  // a worker's count goes on over the light batches
+    append(t, Kind::fetch_io, start, 0, (bytes.requested - b.requested_0) * factor,
+           (bytes.from_storage - b.storage_0) * factor);
+    const CpuTotals totals = cpu_totals();
+    append(t, Kind::cpu, end, 0, totals.user - b.user_0, totals.system - b.system_0);
+    if (b.samples != 0) {
+        append(t, Kind::sample, b.single_start, b.single_wall, b.single_cpu, b.picked);
+    }
+}
+
+void begin_collate(Thread* t, PyObject* samples) {
+    Batch& b = t->batch;
+    if (b.light) {
+        b.samples = b.of_iterator ? length_of(samples, b.samples) : b.samples;  // the last batch may have fewer
+        b.collate_cpu_0 = !b.brief && t->last_collate >= long_collate ? thread_cpu() : 0;
+        return;
+    }
+    b.collate_cpu_0 = thread_cpu();
+    b.collate_queue_0 = scheduled(t).run_queue;
+    if (!b.collated) {
+        b.fetch_queue = b.collate_queue_0 - b.scheduled_0.run_queue;
+        b.collated = true;
+    }
+}
+
+void end_collate(Thread* t, std::uint64_t start, std::uint64_t end) {
+    Batch& b = t->batch;
+    const std::uint64_t wall = end - start;
+    const Cost cost = b.light ? cost_of_light_collate(t, start, end)
+                              : Cost{thread_cpu() - b.collate_cpu_0, scheduled(t).run_queue - b.collate_queue_0};
+    b.collated = true;
+    b.collate_wall += wall;
+    b.collate_cpu += cost.cpu;
+    b.collate_queue += cost.queue;
+    t->last_collate = wall;
+    append(t, Kind::collate, start, wall, cost.cpu, cost.queue);
+}
+
+}  // namespace headrace::capture
