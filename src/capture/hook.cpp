@@ -18,6 +18,7 @@ struct Hook {
     PyObject* after;   // called with (args, kwargs, result) when the call succeeded, or null
     PyObject* weak_references;
     Kind kind;
+    std::uint64_t b;  // of its records, where the kind itself puts nothing there
     bool off;
 };
 
@@ -287,7 +288,7 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std:
             append(t, Kind::iter, start, end - start, address(self), address(result));
             return;
         default:
-            append(t, hook->kind, start, end - start, address(self), 0);
+            append(t, hook->kind, start, end - start, address(self), hook->b);
             return;
     }
 }
@@ -568,7 +569,8 @@ PyObject* make_hook(PyObject*, PyObject* args, PyObject* kwargs) {
     hook->before = before != Py_None ? before : nullptr;
     Py_XINCREF(hook->after);
     Py_XINCREF(hook->before);
-    hook->kind = static_cast<Kind>(kind);
+    hook->kind = static_cast<Kind>(kind & 0xff);
+    hook->b = static_cast<std::uint64_t>(kind) >> 8;
     hook->off = false;
     hook->weak_references = nullptr;
     PyObject_GC_Track(hook);

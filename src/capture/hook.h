@@ -18,7 +18,8 @@ int add_dataset_types(PyObject* module);
 // Counts a failed hook and writes what failed into the spool; takes and clears the Python error that is set.
 void report_disabled(const char* where);
 
-// hook(function, kind, after=None, before=None) of the module.
+// hook(function, kind, after=None, before=None) of the module. Above its lowest 8 bits `kind` has what b of the records
+// is.
 PyObject* make_hook(PyObject* module, PyObject* args, PyObject* kwargs);
 
 // The method type (that of a bound Python method), which the stable ABI does not name. Borrowed; set once.

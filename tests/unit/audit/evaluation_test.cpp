@@ -1,5 +1,7 @@
 #include <gtest/gtest.h>
 
+#include <numeric>
+
 #include "audit/made_up.h"
 #include "headrace/audit.h"
 
@@ -9,8 +11,10 @@ namespace {
 using namespace made_up;
 
 double entry(const Ledger& ledger, Entry e) { return ledger.seconds[static_cast<std::size_t>(e)] * 1e3; }
+double sum(const Ledger& ledger) { return std::accumulate(ledger.seconds.begin(), ledger.seconds.end(), 0.0) * 1e3; }
 
 constexpr std::uint64_t train_loader = 1, train_iterator = 2, eval_loader = 3, eval_iterator = 4, model = 9;
+constexpr std::uint64_t from_queue = 0;
 constexpr double near = 1e-6;
 
 // ---- many forwards: these tests would take minutes if each forward looked at those before it
@@ -45,6 +49,59 @@ TEST(Evaluation, ManyRollouts) {
     step(t, 20 + 4 * rollouts, train_iterator);
     const Ledger ledger = analyze(run_of({t}, 40 + 4 * rollouts)).ranks.front();
     EXPECT_NEAR(entry(ledger, Entry::evaluation), 3.0 * rollouts, 1e-3);
+}
+
+// ---- batches that a thread hands over
+
+// Loads in the background; what it does is not looked at here.
+Thread loading_ahead() {
+    Thread t(program_pid, false);
+    t.interval(Kind::iter, 1, 2, train_loader, train_iterator);
+    for (double at = 2; at < 60; at += 10) t.interval(Kind::wait, at, at + 9, train_iterator);
+    return t;
+}
+
+void handed_over_step(Thread& t, double at, std::uint64_t address, std::uint64_t from) {
+    t.interval(Kind::handover, at, at + 4, address, from)
+        .interval(Kind::forward, at + 5, at + 7)
+        .interval(Kind::backward, at + 7, at + 10)
+        .interval(Kind::optimizer, at + 10, at + 11);
+}
+
+// Each batch has a Future of its own, and CPython gives later ones the addresses of earlier ones.
+TEST(Evaluation, OfBatchesInFutures) {
+    constexpr std::uint64_t future = 7;
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0);
+    handed_over_step(t, 1, future, spool::from_future);
+    handed_over_step(t, 12, future, spool::from_future);
+    t.moment(Kind::train_mode, 24, model, 0);
+    for (const double at : {25, 30}) {
+        t.interval(Kind::handover, at, at + 2, future, spool::from_future).interval(Kind::forward, at + 2, at + 4);
+    }
+    t.moment(Kind::train_mode, 36, model, 1);
+    handed_over_step(t, 40, future, spool::from_future);
+    const Ledger ledger = analyze(run_of({t, loading_ahead()}, 51)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 12, near);
+    EXPECT_NEAR(entry(ledger, Entry::input_wait), 8, near);
+    EXPECT_NEAR(sum(ledger), 51, near);
+}
+
+// The validation loader's iterator lies where a queue lay before.
+TEST(Evaluation, OfALoaderWithTheAddressOfAQueue) {
+    constexpr std::uint64_t address = 7;
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0);
+    handed_over_step(t, 1, address, from_queue);
+    handed_over_step(t, 12, address, from_queue);
+    t.interval(Kind::iter, 24, 25, eval_loader, address)
+        .interval(Kind::wait, 25, 26, address)
+        .interval(Kind::forward, 26, 28)
+        .interval(Kind::wait, 28, 29, address, spool::wait_ended);
+    handed_over_step(t, 40, address, from_queue);
+    const Ledger ledger = analyze(run_of({t, loading_ahead()}, 51)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 5, near);
+    EXPECT_NEAR(sum(ledger), 51, near);
 }
 
 // ---- programs that do not train
