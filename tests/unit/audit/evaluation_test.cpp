@@ -106,6 +106,20 @@ TEST(Evaluation, OfALoaderWithTheAddressOfAQueue) {
 
 // ---- programs that do not train
 
+// Launched by another process, as torchrun does.
+TEST(Evaluation, InAProcessThatTheCommandStarted) {
+    Thread launcher(program_pid), t(200);
+    launcher.moment(Kind::interpreter, 1).interval(Kind::import, 2, 9).moment(Kind::teardown, 48);
+    t.moment(Kind::interpreter, 12)
+        .moment(Kind::train_mode, 15, model, 0)
+        .interval(Kind::forward, 20, 30, model)
+        .interval(Kind::forward, 30, 40, model);
+    const Audit audit = analyze(run_of({launcher, t}, 50));
+    EXPECT_FALSE(audit.trained);
+    EXPECT_EQ(audit.ranks.front().pid, 200U);
+    EXPECT_NEAR(entry(audit.ranks.front(), Entry::evaluation), 25, near);
+}
+
 // Monte Carlo dropout: eval(), and train() for the parts that are to stay random.
 TEST(Evaluation, WithPartsThatAreSetToTrain) {
     constexpr std::uint64_t dropout = 8;
