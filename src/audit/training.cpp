@@ -168,7 +168,7 @@ void find_rest(const Recording& recording, Trainer& trainer) {
         const std::optional<std::size_t> pass = numbers.see(span);
         evaluations.see(span, pass ? &trainer.passes[*pass] : nullptr);
         marks.see(span);
-        recorded = std::max(recorded, span.open ? span.start : end_of(span));
+        recorded = std::max(recorded, span.open ? 0 : end_of(span));  // the header shows what is open after the end too
         if (is_wait(span) || kind(span) == Kind::checkpoint) {
             trainer.last_activity = std::max(trainer.last_activity, end_of(span));
         }

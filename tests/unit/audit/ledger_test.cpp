@@ -226,6 +226,21 @@ TEST(Ledger, WhatCameAfterTheLastRecordIsUnattributed) {
     EXPECT_NEAR(sum(ledger), 90, near);
 }
 
+// What was open when the recording ended may have begun long after: the header says so, but nothing else was recorded.
+TEST(Ledger, WhatIsOpenAfterTheLastRecordIsUnattributedToo) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    step(t, 1, train_iterator);
+    step(t, 12, train_iterator);
+    t.open(Kind::wait, 85);
+    headrace::Run run = run_of({t}, 90);
+    run.threads.front().full = true;
+    const Ledger ledger = analyze(run).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::unattributed), 67, near);
+    EXPECT_NEAR(entry(ledger, Entry::host), 1, near);
+    EXPECT_NEAR(sum(ledger), 90, near);
+}
+
 // An optimizer step that computes its own gradients (LBFGS): forwards and backwards inside keep their entries.
 TEST(Ledger, InnermostIntervalWins) {
     Thread t(program_pid);
