@@ -132,7 +132,7 @@ std::vector<LoaderSeen> loaders_of(const Recording& recording, const Trainer& tr
         add_loaders(recording, trainer, false, seen);
     }
     for (const Trainer& background : trainer.background) {
-        add_loaders(recording, background, true, seen);
+        add_loaders(recording, background, trainer.trained, seen);
     }
     std::stable_sort(seen.begin(), seen.end(),
                      [](const LoaderSeen& x, const LoaderSeen& y) { return x.loader.training && !y.loader.training; });

@@ -94,7 +94,7 @@ FirstLook find_passes(const Recording& recording, Trainer& trainer) {
     return look;
 }
 
-// The threads that took batches from a loader while another thread of their process trained.
+// The threads that took batches from a loader while another thread of their process trained or evaluated.
 void find_background(const Recording& recording, Trainer& trainer) {
     for (const std::size_t thread : recording.threads_of.at(trainer.pid)) {
         if (thread == *trainer.thread || !recording.threads[thread].takes_batches) {
@@ -235,6 +235,7 @@ Trainer find_command(const Recording& recording) {
     }
     Trainer trainer = make_trainer(recording, main_thread(recording, pid), pid);
     if (trainer.thread) {
+        find_background(recording, trainer);
         find_passes(recording, trainer);
         find_rest(recording, trainer);
     }

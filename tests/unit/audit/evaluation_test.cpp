@@ -56,6 +56,7 @@ TEST(Evaluation, ManyRollouts) {
 // Loads in the background; what it does is not looked at here.
 Thread loading_ahead() {
     Thread t(program_pid, false);
+    t.moment(Kind::loader, 1, train_loader, 4).text(spool::TextKind::loader_config, R"({"batch_size":4})");
     t.interval(Kind::iter, 1, 2, train_loader, train_iterator);
     for (double at = 2; at < 60; at += 10) t.interval(Kind::wait, at, at + 9, train_iterator);
     return t;
@@ -118,6 +119,23 @@ TEST(Evaluation, InAProcessThatTheCommandStarted) {
     EXPECT_FALSE(audit.trained);
     EXPECT_EQ(audit.ranks.front().pid, 200U);
     EXPECT_NEAR(entry(audit.ranks.front(), Entry::evaluation), 25, near);
+}
+
+// After its last forward the program waits for a queue, which holds batches only where a thread of it loads them.
+TEST(Evaluation, EndsBeforeAQueueThatHoldsNoBatches) {
+    for (const bool loads : {false, true}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0)
+            .moment(Kind::train_mode, 10, model, 0)
+            .interval(Kind::forward, 12, 20, model)
+            .interval(Kind::handover, 21, 40, 7);
+        std::vector<Thread> threads{t};
+        if (loads) threads.push_back(loading_ahead());
+        const Audit audit = analyze(run_of(threads, 50));
+        EXPECT_NEAR(entry(audit.ranks.front(), Entry::evaluation), loads ? 30 : 10, near);
+        ASSERT_EQ(audit.loaders.size(), loads ? 1U : 0U);
+        EXPECT_FALSE(loads && audit.loaders.front().training);
+    }
 }
 
 // Monte Carlo dropout: eval(), and train() for the parts that are to stay random.
