@@ -64,7 +64,7 @@ void EvaluationFinder::see_in_gap(const Span& span) {
         case Kind::train_mode:
             return see_mode(span);
         case Kind::iter:
-            if (!current_ && span.start >= done_) {
+            if (span.start >= done_) {
                 iter_ = span.start;
             }
             return;
@@ -92,10 +92,8 @@ void EvaluationFinder::see_mode(const Span& span) {
         return;
     }
     if (span.b == 0) {
-        if (!current_) {
-            eval_ = Eval{span.start, span.a};
-            to_train_.clear();
-        }
+        eval_ = Eval{span.start, span.a};
+        to_train_.clear();
         return;
     }
     train_ = span.start;

@@ -51,6 +51,23 @@ TEST(Evaluation, ManyRollouts) {
     EXPECT_NEAR(entry(ledger, Entry::evaluation), 3.0 * rollouts, 1e-3);
 }
 
+// Examples that are made against the model: their backwards stand in the evaluation, which begins at eval() all the
+// same.
+TEST(Evaluation, BeginsAtEvalAlsoBeforeBackwards) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    step(t, 1, train_iterator);
+    t.interval(Kind::forward, 20, 21, model)
+        .moment(Kind::train_mode, 22, model, 0)
+        .interval(Kind::forward, 23, 24, model)
+        .interval(Kind::backward, 24, 25)
+        .interval(Kind::forward, 26, 27, model)
+        .moment(Kind::train_mode, 30, model, 1);
+    step(t, 40, train_iterator);
+    const Ledger ledger = analyze(run_of({t}, 51)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 8, near);
+}
+
 // ---- batches that a thread hands over
 
 // Loads in the background; what it does is not looked at here.
