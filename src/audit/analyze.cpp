@@ -132,7 +132,7 @@ std::vector<LoaderSeen> loaders_of(const Recording& recording, const Trainer& tr
         add_loaders(recording, trainer, false, seen);
     }
     for (const Trainer& background : trainer.background) {
-        add_loaders(recording, background, true, seen);
+        add_loaders(recording, background, trainer.trained, seen);
     }
     std::stable_sort(seen.begin(), seen.end(),
                      [](const LoaderSeen& x, const LoaderSeen& y) { return x.loader.training && !y.loader.training; });
@@ -153,18 +153,20 @@ Steady make_steady(const Trainer& trainer, const Walked& walked, const std::vect
     steady.step_seconds_median = stats::median(steps);
     steady.step_seconds_p95 = stats::quantile(steps, 0.95);
     const double total = seconds(std::accumulate(walked.step_times.begin(), walked.step_times.end(), Nanoseconds{0}));
-    const audit::Throughput& sum = walked.batches;
-    // A batch that was used again, as with itertools.cycle, is not seen. A thread that loads ahead has asked for some
-    // of its batches before the first step.
-    const bool used_again = trainer.background.empty() && sum.batches < steps.size();
-    if (used_again) {
+    // A batch that was used again, as with itertools.cycle, is not seen.
+    const audit::Throughput& seen = walked.batches;
+    if (seen.all.batches < trainer.steps.size()) {
         return steady;
     }
+    // A loop that asks ahead (accelerate, a thread that loads) had batches of later steps before the first one's end.
+    const bool ahead = seen.later.batches < steps.size();
+    const audit::BatchSum& sum = ahead ? seen.all : seen.later;
+    const double of_them = ahead ? static_cast<double>(steps.size()) / static_cast<double>(trainer.steps.size()) : 1.0;
     if (total > 0 && sum.samples > 0 && sum.unknown == 0) {
-        steady.samples_per_second = sum.samples / total;
+        steady.samples_per_second = of_them * sum.samples / total;
     }
     if (total > 0 && sum.tokens > 0) {
-        steady.tokens_per_second = sum.tokens / total;
+        steady.tokens_per_second = of_them * sum.tokens / total;
     }
     return steady;
 }

@@ -142,10 +142,8 @@ Throughput WaitDivision::count() {
     Throughput sum;
     for (BatchWaits& background : background_) {
         const Throughput part = background.count();
-        sum.samples += part.samples;
-        sum.tokens += part.tokens;
-        sum.batches += part.batches;
-        sum.unknown += part.unknown;
+        sum.all += part.all;
+        sum.later += part.later;
     }
     return sum;
 }

@@ -25,7 +25,7 @@ public:
     // Adds the nanoseconds of `segment`, of an input.wait, to `stages` by cause.
     void divide(const Segment& segment, std::array<double, stage_count>& stages);
 
-    // The batches that were asked for after the first step, of the loaders that feed it.
+    // The batches of the loaders that feed the steps.
     Throughput count();
 
 private:

@@ -22,6 +22,10 @@ void add_marked(const std::vector<Range>& marked, std::vector<Range>& known) {
 
 }  // namespace
 
+EvaluationFinder::EvaluationFinder(const Trainer& trainer) : trainer_(trainer), trained_(!trainer.steps.empty()) {
+    begin_gap(trainer.window.begin);
+}
+
 void EvaluationFinder::see(const Span& span, const Pass* pass) {
     see_answer(span);
     see_marked(span, pass);
@@ -29,8 +33,7 @@ void EvaluationFinder::see(const Span& span, const Pass* pass) {
         if (in_gap_) {
             close_gap(trainer_.steps[steps_], false);
         }
-        gap_begin_ = trainer_.steps[steps_++];
-        in_gap_ = true;
+        begin_gap(trainer_.steps[steps_++]);
     }
     if (!in_gap_ || span.start < gap_begin_) {
         return;
@@ -40,104 +43,118 @@ void EvaluationFinder::see(const Span& span, const Pass* pass) {
                          (span.start == pass->iter_begin || (is_wait(span) && span.b != spool::wait_ended));
     if (request) {
         close_gap(span.start, false);
-        in_gap_ = false;
     } else {
-        add_sign(span);
+        see_in_gap(span);
     }
 }
 
-void EvaluationFinder::add_sign(const Span& span) {
-    using What = Sign::What;
-    switch (kind(span)) {
-        case Kind::train_mode:
-            if (span.b <= 1) {
-                signs_.push_back({span.start, span.start, span.b == 1 ? What::train_mode : What::eval_mode});
-            }
-            break;
-        case Kind::iter:
-            signs_.push_back({span.start, end_of(span), What::iter});
-            break;
-        case Kind::forward:
-            signs_.push_back({span.start, end_of(span), What::forward});
-            break;
-        case Kind::backward:
-            signs_.push_back({span.start, end_of(span), What::backward});
-            break;
-        case Kind::wait:
-        case Kind::handover:
-            signs_.push_back({span.start, end_of(span), What::wait});
-            break;
-        default:
-            break;
-    }
-}
-
-// Where the evaluation whose first forward is given begins: at the nearest eval() before it, otherwise at the first
-// sign of its loader, otherwise at the forward itself.
-EvaluationFinder::Begin EvaluationFinder::begin_of(std::size_t forward, Nanoseconds earliest) const {
-    const Nanoseconds at = signs_[forward].start;
-    Nanoseconds loader = at;
-    bool iterated = false;
-    for (auto sign = signs_.rend() - static_cast<std::ptrdiff_t>(forward); sign != signs_.rend(); ++sign) {
-        if (sign->start < earliest) {
-            break;
-        }
-        if (sign->what == Sign::What::eval_mode) {
-            return {sign->start, true};
-        }
-        if (sign->what == Sign::What::iter && !iterated) {
-            loader = sign->start;
-            iterated = true;
-        }
-    }
-    return {loader, false};
-}
-
-// The first train() after the begin of an evaluation, in the gap.
-std::optional<Nanoseconds> EvaluationFinder::train_after(Nanoseconds begin) const {
-    const auto train = std::find_if(signs_.begin(), signs_.end(), [&](const Sign& s) {
-        return s.start >= begin && s.what == Sign::What::train_mode;
-    });
-    return train != signs_.end() ? std::optional(train->start) : std::nullopt;
-}
-
-// The end of the last forward or wait of the gap.
-Nanoseconds EvaluationFinder::last_sign_after(Nanoseconds begin, Nanoseconds gap_end) const {
-    Nanoseconds last = begin;
-    for (const Sign& sign : signs_) {
-        if (sign.start >= begin && (sign.what == Sign::What::forward || sign.what == Sign::What::wait)) {
-            last = std::max(last, std::min(sign.end, gap_end));
-        }
-    }
-    return last;
+void EvaluationFinder::begin_gap(Nanoseconds begin) {
+    in_gap_ = true;
+    gap_begin_ = done_ = begin;
+    gap_found_ = found_.size();
+    eval_.reset();
+    to_train_.clear();
+    iter_ = train_ = wait_end_ = none;
+    current_.reset();
 }
 
 // The forwards of the gap that no backward of the same gap follows are evaluation.
-void EvaluationFinder::close_gap(Nanoseconds end, bool last) {
-    std::size_t first = signs_.size();
-    while (first > 0 && signs_[first - 1].what != Sign::What::backward) {
-        --first;
+void EvaluationFinder::see_in_gap(const Span& span) {
+    switch (kind(span)) {
+        case Kind::train_mode:
+            return see_mode(span);
+        case Kind::iter:
+            if (span.start >= done_) {
+                iter_ = span.start;
+            }
+            return;
+        case Kind::forward:
+            return see_forward(span);
+        case Kind::backward:
+            found_.resize(gap_found_);
+            current_.reset();
+            done_ = gap_begin_;
+            return;
+        case Kind::wait:
+        case Kind::handover:
+            wait_end_ = std::max(wait_end_, end_of(span));
+            if (current_) {
+                current_->last_sign = std::max(current_->last_sign, end_of(span));
+            }
+            return;
+        default:
+            return;
     }
-    Nanoseconds done = gap_begin_;
-    for (std::size_t i = first; i < signs_.size(); ++i) {
-        if (signs_[i].what != Sign::What::forward || signs_[i].start < done) {
-            continue;
-        }
-        const Begin from = begin_of(i, done);
-        const std::optional<Nanoseconds> train = train_after(from.at);
-        // Where no step was seen, forwards can be those of a training that failed in its first step.
-        if (trainer_.steps.empty() && (!from.marked || (train && *train < signs_[i].start))) {
-            continue;
-        }
-        // What follows the last forward may be anything, where no train() says that it still was evaluation.
-        const Nanoseconds until = std::max(train ? *train : last_sign_after(from.at, end), signs_[i].end);
-        found_.push_back({from.at, std::min(until, end)});
-        if (from.marked && !train && !last) {
+}
+
+void EvaluationFinder::see_mode(const Span& span) {
+    if (span.b > 1 || span.start < done_) {
+        return;
+    }
+    if (span.b == 0) {
+        eval_ = Eval{span.start, span.a};
+        to_train_.clear();
+        return;
+    }
+    train_ = span.start;
+    if (!trained_ && eval_) {
+        to_train_.insert(span.a);
+    }
+    if (current_ && (trained_ || set_to_train(current_->module))) {
+        end_current(std::max(span.start, current_->first_end));
+    }
+}
+
+// Whether a forward of this module does not stand under the last eval(): a train() of a part, such as its dropout,
+// takes nothing back. 0: unknown.
+bool EvaluationFinder::set_to_train(std::uint64_t module) const {
+    return !to_train_.empty() &&
+           (module == 0 || to_train_.count(0) + to_train_.count(module) + to_train_.count(eval_->module) != 0);
+}
+
+// An evaluation begins at the nearest eval() before its first forward, otherwise at the __iter__ of its loader,
+// otherwise at the forward itself.
+void EvaluationFinder::see_forward(const Span& span) {
+    if (current_) {
+        current_->last_sign = std::max(current_->last_sign, end_of(span));
+        return;
+    }
+    // Where no step was seen, forwards can be those of a training that failed in its first step.
+    if (span.start < done_ || (!trained_ && (!eval_ || set_to_train(span.a)))) {
+        return;
+    }
+    Nanoseconds begin = eval_ ? eval_->at : iter_ != none ? iter_ : span.start;
+    if (!trained_) {  // an eval() when the model was loaded: the set-up goes on up to the loader
+        begin = std::max(begin, iter_);
+    }
+    current_ = Current{begin, eval_.has_value(), span.a, end_of(span), std::max(end_of(span), wait_end_)};
+    if (trained_ && train_ >= begin) {
+        end_current(current_->first_end);
+    }
+}
+
+void EvaluationFinder::end_current(Nanoseconds until) {
+    found_.push_back({current_->begin, until});
+    done_ = until;
+    current_.reset();
+    eval_.reset();
+    to_train_.clear();
+    iter_ = none;
+}
+
+// What follows the last forward may be anything, where no train() says that it still was evaluation.
+void EvaluationFinder::close_gap(Nanoseconds end, bool last) {
+    if (current_) {
+        const bool marked = current_->marked;
+        end_current(current_->last_sign);
+        if (marked && !last) {
             unanswered_ = Unanswered{found_.size() - 1, end};
         }
-        done = until;
     }
-    signs_.clear();
+    if (found_.size() > gap_found_) {
+        found_.back().end = std::min(found_.back().end, end);
+    }
+    in_gap_ = false;
 }
 
 // A train() that comes with the next batch, before it is used, ends the evaluation too: with the request for that
@@ -155,18 +172,17 @@ void EvaluationFinder::see_answer(const Span& span) {
 }
 
 void EvaluationFinder::see_marked(const Span& span, const Pass* pass) {
-    constexpr Nanoseconds none = -1;
     const bool mode = kind(span) == Kind::train_mode;
     if (mode && span.b == 0) {
-        eval_ = eval_ == none ? span.start : eval_;
+        marked_eval_ = marked_eval_ == none ? span.start : marked_eval_;
     } else if (kind(span) == Kind::forward) {
-        forward_ = eval_ != none;
+        forward_ = marked_eval_ != none;
     } else if (mode || kind(span) == Kind::backward || kind(span) == Kind::optimizer ||
                (is_wait(span) && pass != nullptr && pass->training)) {
         if (mode && forward_) {
-            marked_.push_back({eval_, span.start});
+            marked_.push_back({marked_eval_, span.start});
         }
-        eval_ = none;
+        marked_eval_ = none;
         forward_ = false;
     }
 }
@@ -176,8 +192,7 @@ std::vector<Range> EvaluationFinder::finish() {
         if (in_gap_) {
             close_gap(trainer_.steps[steps_], false);
         }
-        gap_begin_ = trainer_.steps[steps_];
-        in_gap_ = true;
+        begin_gap(trainer_.steps[steps_]);
     }
     if (in_gap_) {
         close_gap(trainer_.window.end, true);

@@ -4,17 +4,20 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <unordered_set>
 #include <vector>
 
 #include "audit/training.h"
 
 namespace headrace::audit {
 
-// Finds the evaluations of a trainer whose passes and steps are known. Sees its spans by their begin; keeps what can
-// belong to an evaluation of the gap between two steps at which it is, and the evaluations.
+// Finds the evaluations of a trainer whose passes and steps are known. Sees its spans by their begin; keeps of the gap
+// between two steps at which it is only where an evaluation would begin, and the evaluations.
 class EvaluationFinder {
 public:
-    explicit EvaluationFinder(const Trainer& trainer) : trainer_(trainer), gap_begin_(trainer.window.begin) {}
+    explicit EvaluationFinder(const Trainer& trainer);
 
     // `pass` is that of an __iter__ or wait.
     void see(const Span& span, const Pass* pass);
@@ -23,17 +26,19 @@ public:
     std::vector<Range> finish();
 
 private:
-    // What tells whether an evaluation goes on, and where it begins and ends.
-    struct Sign {
-        enum class What : std::uint8_t { eval_mode, train_mode, iter, forward, backward, wait };
-        Nanoseconds start;
-        Nanoseconds end;
-        What what;
-    };
+    static constexpr Nanoseconds none = -1;
 
-    struct Begin {
+    struct Eval {
         Nanoseconds at;
-        bool marked;  // by eval()
+        std::uint64_t module;
+    };
+    // An evaluation of the gap that goes on.
+    struct Current {
+        Nanoseconds begin;
+        bool marked;            // by eval()
+        std::uint64_t module;   // of its first forward
+        Nanoseconds first_end;  // of that forward
+        Nanoseconds last_sign;  // end of its last forward or wait
     };
     // An evaluation that eval() began and no train() ended before the next batch was asked for.
     struct Unanswered {
@@ -43,22 +48,33 @@ private:
 
     void see_answer(const Span& span);
     void see_marked(const Span& span, const Pass* pass);
-    void add_sign(const Span& span);
+    void see_in_gap(const Span& span);
+    void see_mode(const Span& span);
+    void see_forward(const Span& span);
+    bool set_to_train(std::uint64_t module) const;
+    void end_current(Nanoseconds until);
+    void begin_gap(Nanoseconds begin);
     void close_gap(Nanoseconds end, bool last);
-    Begin begin_of(std::size_t forward, Nanoseconds earliest) const;
-    std::optional<Nanoseconds> train_after(Nanoseconds begin) const;
-    Nanoseconds last_sign_after(Nanoseconds begin, Nanoseconds gap_end) const;
 
     const Trainer& trainer_;
+    const bool trained_;     // a step was seen
     std::size_t steps_ = 0;  // that have ended
     // A stretch in which an evaluation can lie: after a training step, up to the next request for a training batch.
     bool in_gap_ = true;
-    Nanoseconds gap_begin_;
-    std::vector<Sign> signs_;
+    Nanoseconds gap_begin_ = 0;
+    std::size_t gap_found_ = 0;  // so many of found_ are of earlier gaps
+    Nanoseconds done_ = 0;       // the last evaluation of the gap ended here
+    // The last of the gap, after its last evaluation.
+    std::optional<Eval> eval_;
+    Nanoseconds iter_ = none;
+    Nanoseconds train_ = none;
+    Nanoseconds wait_end_ = none;
+    std::unordered_set<std::uint64_t> to_train_;  // modules, since eval_; where no step was seen
+    std::optional<Current> current_;
     std::vector<Range> found_;
     // An evaluation that stands between a batch and its step, at the top of the loop's body: from eval() to train(),
     // with forwards in it and neither a backward nor a request for a training batch.
-    Nanoseconds eval_ = -1;  // -1: none
+    Nanoseconds marked_eval_ = none;
     bool forward_ = false;
     std::optional<Unanswered> unanswered_;
     std::vector<Range> marked_;

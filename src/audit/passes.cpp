@@ -63,12 +63,25 @@ void mark_accompanying(std::vector<Pass>& passes) {
 
 }  // namespace
 
+// Addresses of Futures that are gone come back.
+std::optional<std::size_t> PassNumbers::handed_over(const Span& span) {
+    if (span.b == spool::from_future) {
+        return begun_++;
+    }
+    const auto [queue, first] = queues_.try_emplace(span.a, begun_);
+    begun_ += first ? 1 : 0;
+    return queue->second;
+}
+
 std::optional<std::size_t> PassNumbers::see(const Span& span) {
     if (kind(span) == Kind::iter) {
         latest_[span.b] = begun_;
         return begun_++;
     }
-    if (kind(span) != Kind::worker && !is_wait(span)) {
+    if (kind(span) == Kind::handover) {
+        return handed_over(span);
+    }
+    if (kind(span) != Kind::worker && kind(span) != Kind::wait) {
         return std::nullopt;
     }
     const auto known = latest_.find(span.a);
@@ -108,7 +121,9 @@ void PassFinder::see(const Span& span) {
         if (pass.waits.empty()) {
             pass.first_batch = end_of(span);
         }
-        pass.waits.push_back(span.start);
+        if (kind(span) != Kind::handover || span.b != spool::from_future) {
+            pass.waits.push_back(span.start);
+        }
         current_ = *number;
         batch_ = span.b != spool::wait_ended ? end_of(span) : -1;
     }

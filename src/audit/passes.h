@@ -18,22 +18,26 @@ struct Pass {
     Nanoseconds first_batch = 0;         // end of the first __next__
     unsigned generation = 0;             // how often this iterator was begun before (persistent workers)
     std::vector<std::uint32_t> workers;  // their pids, by number
-    std::vector<Nanoseconds> waits;      // begin of each __next__
+    std::vector<Nanoseconds> waits;      // begin of each __next__; empty for a Future
     bool training = false;
 };
 
 // Whether this interval is a wait for a batch: from a loader, or from a thread that loads ahead.
 inline bool is_wait(const Span& span) { return kind(span) == Kind::wait || kind(span) == Kind::handover; }
 
-// Tells which pass a span belongs to: they are numbered in the order of their begin. Sees the spans by their begin.
+// Tells which pass a span belongs to: they are numbered in the order of their begin. What comes out of a queue is one
+// pass; a Future has one batch, and is a pass of its own. Sees the spans by their begin.
 class PassNumbers {
 public:
     // Of an __iter__, a worker's start and a wait; none for anything else, and for a worker of an unseen pass.
     std::optional<std::size_t> see(const Span& span);
 
 private:
+    std::optional<std::size_t> handed_over(const Span& span);
+
     std::size_t begun_ = 0;
     std::unordered_map<std::uint64_t, std::size_t> latest_;  // by iterator
+    std::unordered_map<std::uint64_t, std::size_t> queues_;  // by address
 };
 
 // Finds the passes, and which of them feed the training: a backward follows one of their batches before another batch

@@ -93,6 +93,9 @@ void Recording::note(const Span& span, ThreadFacts& facts) {
     switch (kind(span)) {
         case Kind::text:
             return note_text(span, facts);
+        case Kind::forward:
+            ++facts.forwards;
+            break;
         case Kind::backward:
             ++facts.backwards;
             break;

@@ -63,6 +63,7 @@ private:
 
 struct ThreadFacts {
     std::uint64_t spans = 0;
+    std::uint64_t forwards = 0;
     std::uint64_t backwards = 0;
     std::uint64_t optimizers = 0;
     bool worker = false;         // of a loader

@@ -94,7 +94,7 @@ FirstLook find_passes(const Recording& recording, Trainer& trainer) {
     return look;
 }
 
-// The threads that took batches from a loader while another thread of their process trained.
+// The threads that took batches from a loader while another thread of their process trained or evaluated.
 void find_background(const Recording& recording, Trainer& trainer) {
     for (const std::size_t thread : recording.threads_of.at(trainer.pid)) {
         if (thread == *trainer.thread || !recording.threads[thread].takes_batches) {
@@ -168,7 +168,7 @@ void find_rest(const Recording& recording, Trainer& trainer) {
         const std::optional<std::size_t> pass = numbers.see(span);
         evaluations.see(span, pass ? &trainer.passes[*pass] : nullptr);
         marks.see(span);
-        recorded = std::max(recorded, span.open ? span.start : end_of(span));
+        recorded = std::max(recorded, span.open ? 0 : end_of(span));  // the header shows what is open after the end too
         if (is_wait(span) || kind(span) == Kind::checkpoint) {
             trainer.last_activity = std::max(trainer.last_activity, end_of(span));
         }
@@ -205,11 +205,29 @@ std::map<std::uint32_t, std::size_t> training_threads(const Recording& recording
     return best;
 }
 
-// Nothing trained: the command's own process, or the first that recorded where it did not.
+// The process with most forwards, no loader's worker; none where the command's own process has some, or no process has.
+std::optional<std::uint32_t> evaluating_process(const Recording& recording) {
+    std::map<std::uint32_t, std::uint64_t> forwards;
+    for (std::size_t thread = 0; thread < recording.threads.size(); ++thread) {
+        const ThreadFacts& facts = recording.threads[thread];
+        forwards[recording.run.threads[thread].pid] += facts.worker ? 0 : facts.forwards;
+    }
+    const auto most = std::max_element(forwards.begin(), forwards.end(),
+                                       [](const auto& x, const auto& y) { return x.second < y.second; });
+    if (most == forwards.end() || most->second == 0 || forwards[recording.run.info.child_pid] != 0) {
+        return std::nullopt;
+    }
+    return most->first;
+}
+
+// Nothing trained: the command's own process, or the one it started (torchrun) that ran a model, or the first that
+// recorded.
 Trainer find_command(const Recording& recording) {
     const Run& run = recording.run;
     std::uint32_t pid = run.info.child_pid;
-    if (!main_thread(recording, pid) && !run.threads.empty()) {
+    if (const std::optional<std::uint32_t> evaluating = evaluating_process(recording)) {
+        pid = *evaluating;
+    } else if (!main_thread(recording, pid) && !run.threads.empty()) {
         const auto first = std::min_element(
             run.threads.begin(), run.threads.end(),
             [](const ThreadRecord& x, const ThreadRecord& y) { return x.process_start < y.process_start; });
@@ -217,6 +235,7 @@ Trainer find_command(const Recording& recording) {
     }
     Trainer trainer = make_trainer(recording, main_thread(recording, pid), pid);
     if (trainer.thread) {
+        find_background(recording, trainer);
         find_passes(recording, trainer);
         find_rest(recording, trainer);
     }

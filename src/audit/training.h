@@ -21,7 +21,7 @@ struct Range {
 // Puts ranges in order; those that overlap or touch become one.
 void unite(std::vector<Range>& ranges);
 
-// What one process that trains (or, when none does, the command's own process) did on the thread that counts. A few
+// What one process that trains (or, when none does, the one that evaluates) did on the thread that counts. A few
 // numbers for each step, and more for each pass; its spans are read again for every question (TrainerSpans).
 struct Trainer {
     std::optional<std::size_t> thread;  // in Recording; none: nothing of it was recorded
@@ -38,7 +38,8 @@ struct Trainer {
     std::vector<Pass> passes;
     std::vector<Nanoseconds> steps;  // end of each training step
     std::vector<Range> evaluations;
-    std::optional<Nanoseconds> loader_begin;  // the training loader's first __iter__
+    // The training loader's first __iter__; where nothing trained, the begin of the first evaluation.
+    std::optional<Nanoseconds> loader_begin;
     std::optional<Nanoseconds> first_batch;
     std::optional<Nanoseconds> lost;  // the recording ended here, before the program did
     Nanoseconds last_activity = 0;    // end of the last wait, checkpoint or evaluation
@@ -49,7 +50,8 @@ struct Trainer {
     std::vector<Trainer> background;  // threads of the process that load batches ahead and hand them over by a queue
 };
 
-// Every rank that trained, rank 0 first; when none did, one Trainer for the command's own process with trained = false.
+// Every rank that trained, rank 0 first; when none did, one Trainer with trained = false: the command's own
+// process, or the one with most forwards where that has none.
 std::vector<Trainer> find_trainers(const Recording& recording);
 
 // The spans of a trainer's thread, and of the main thread before it began, within its window, by begin.

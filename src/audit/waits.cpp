@@ -87,11 +87,11 @@ std::optional<Fetch> WorkerFetches::take(const Pass& pass, std::uint64_t number,
     return std::nullopt;
 }
 
-BatchWaits::BatchWaits(const Recording& recording, const Trainer& trainer, Nanoseconds count_from, bool count_all)
+BatchWaits::BatchWaits(const Recording& recording, const Trainer& trainer, Nanoseconds first_step, bool count_all)
     : trainer_(trainer),
       spans_(recording, trainer),
       workers_(recording, trainer.passes),
-      count_from_(count_from),
+      first_step_(first_step),
       count_all_(count_all) {}
 
 // Reads on to the end of the wait; `own` becomes the fetch that ran inside it.
@@ -142,14 +142,23 @@ bool BatchWaits::read() {
     return false;
 }
 
+void BatchSum::operator+=(const BatchSum& other) {
+    samples += other.samples;
+    tokens += other.tokens;
+    batches += other.batches;
+    unknown += other.unknown;
+}
+
 void BatchWaits::add(const BatchWait& wait) {
-    if (!(wait.pass->training || count_all_) || wait.span.b == spool::wait_ended || wait.span.start < count_from_) {
+    if (!(wait.pass->training || count_all_) || wait.span.b == spool::wait_ended) {
         return;
     }
-    ++sum_.batches;
-    sum_.tokens += static_cast<double>(wait.span.b >> 32);
-    sum_.samples += static_cast<double>(wait.samples);
-    sum_.unknown += wait.samples == 0 ? 1 : 0;
+    const BatchSum batch{static_cast<double>(wait.samples), static_cast<double>(wait.span.b >> 32), 1,
+                         wait.samples == 0 ? std::size_t{1} : 0};
+    sum_.all += batch;
+    if (wait.span.start >= first_step_) {
+        sum_.later += batch;
+    }
 }
 
 const BatchWait* BatchWaits::at(Nanoseconds begin) {

@@ -60,18 +60,25 @@ struct BatchWait {
     std::uint64_t samples = 0;  // 0: unknown
 };
 
-struct Throughput {
+struct BatchSum {
     double samples = 0;
     double tokens = 0;
     std::size_t batches = 0;
     std::size_t unknown = 0;  // batches whose size nobody recorded
+
+    void operator+=(const BatchSum& other);
+};
+
+struct Throughput {
+    BatchSum all;
+    BatchSum later;  // asked for after the first step
 };
 
 // The waits of a thread in order.
 class BatchWaits {
 public:
-    // Batches that are asked for after `count_from` are counted: those of training passes, or of all.
-    BatchWaits(const Recording& recording, const Trainer& trainer, Nanoseconds count_from, bool count_all);
+    // Batches of training passes are counted, or of all; those asked for after `first_step` also apart.
+    BatchWaits(const Recording& recording, const Trainer& trainer, Nanoseconds first_step, bool count_all);
 
     // The wait that begins at this time, which is not before that of the call before; null where there is none.
     const BatchWait* at(Nanoseconds begin);
@@ -106,7 +113,7 @@ private:
     TrainerSpans spans_;
     PassNumbers numbers_;
     WorkerFetches workers_;
-    Nanoseconds count_from_;
+    Nanoseconds first_step_;
     bool count_all_;
     Throughput sum_;
     std::deque<BatchWait> waits_;  // read and not passed over

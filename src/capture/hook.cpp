@@ -19,6 +19,7 @@ struct Hook {
     PyObject* weak_references;
     PyObject* timed;  // of a fetch: the TimedDataset or TimedIterator that its fetcher holds; otherwise null
     Kind kind;
+    std::uint64_t b;  // of its records, where the kind itself puts nothing there
     bool off;
     bool times_samples;  // the fetcher holds it now
 };
@@ -177,7 +178,7 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std:
             append(t, Kind::iter, start, end - start, address(self), address(result));
             return;
         default:
-            append(t, hook->kind, start, end - start, address(self), 0);
+            append(t, hook->kind, start, end - start, address(self), hook->b);
             return;
     }
 }
@@ -464,7 +465,8 @@ PyObject* make_hook(PyObject*, PyObject* args, PyObject* kwargs) {
     hook->timed = timed;
     Py_XINCREF(timed);
     hook->times_samples = true;
-    hook->kind = static_cast<Kind>(kind);
+    hook->kind = static_cast<Kind>(kind & 0xff);
+    hook->b = static_cast<std::uint64_t>(kind) >> 8;
     hook->off = false;
     hook->weak_references = nullptr;
     PyObject_GC_Track(hook);

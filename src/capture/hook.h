@@ -22,8 +22,8 @@ bool is_timed_iterator(PyObject* timed) noexcept;
 // Counts a failed hook and writes what failed into the spool; takes and clears the Python error that is set.
 void report_disabled(const char* where);
 
-// hook(function, kind, after=None, before=None, timed=None) of the module. `timed` belongs to a fetch: the TimedDataset
-// or TimedIterator that stands in its fetcher.
+// hook(function, kind, after=None, before=None, timed=None) of the module. Above its lowest 8 bits `kind` has what b of
+// the records is. `timed` belongs to a fetch: the TimedDataset or TimedIterator that stands in its fetcher.
 PyObject* make_hook(PyObject* module, PyObject* args, PyObject* kwargs);
 
 // The method type (that of a bound Python method), which the stable ABI does not name. Borrowed; set once.

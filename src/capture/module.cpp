@@ -378,6 +378,7 @@ constexpr Constant constants[] = {
     {"SYNC", static_cast<long>(Kind::sync)},
     {"MEMORY", static_cast<long>(Kind::memory)},
     {"HANDOVER", static_cast<long>(Kind::handover)},
+    {"FUTURE", static_cast<long>(Kind::handover) | static_cast<long>(spool::from_future) << 8},
     {"GROUP", static_cast<long>(Kind::group)},
     {"TEXT_LOADER_CONFIG", static_cast<long>(spool::TextKind::loader_config)},
     {"TEXT_FRAMEWORK", static_cast<long>(spool::TextKind::framework)},

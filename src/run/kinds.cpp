@@ -83,7 +83,7 @@ KindText describe(Kind kind) noexcept {
         case Kind::worker_begin:
             return {"worker_begin", "moment, in a worker; a = worker number; b = number of workers"};
         case Kind::handover:
-            return {"handover", "interval: an item was taken from a queue.Queue; a = queue"};
+            return {"handover", "interval: a queue.Queue or a Future gave an item; a = which one; b = 1: a Future"};
         case Kind::group:
             return {"group", "moment: the process joined the other ranks; a = rank; b = their number"};
         case Kind::phase:

@@ -50,7 +50,7 @@ enum class Kind : std::uint8_t {
     memory = 29,         // moment: a = peak device bytes
     resume = 30,         // moment: a persistent worker began another epoch
     worker_begin = 31,   // moment: in a worker; a = worker number, b = number of workers
-    handover = 32,       // interval: an item was taken from a queue.Queue; a = queue
+    handover = 32,       // interval: a queue.Queue or a Future gave an item; a = which one, b = from_future
     phase = 33,          // interval: a part that the program marked itself; text phase_name follows
     step = 34,           // moment: the program marked the end of a step itself
     group = 35,          // moment: the process joined the other ranks; a = rank, b = their number
@@ -66,6 +66,8 @@ enum class TextKind : std::uint32_t {
     thread = 7,         // decimal tid: from here on the file belongs to another thread of the process
     phase_name = 8,     // the name of the phase before
 };
+
+inline constexpr std::uint64_t from_future = 1;  // b of a handover; 0: a queue, or either in early spools
 
 inline constexpr std::uint64_t wait_ended = ~std::uint64_t{0};
 

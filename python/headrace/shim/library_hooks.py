@@ -24,7 +24,7 @@ def hook_queue(recorder: "Any", module: "Any") -> None:
 
 def hook_futures(recorder: "Any", module: "Any") -> None:
     """The same where a pool of threads loads them."""
-    _replace(recorder, module.Future, recorder.HANDOVER, "result")
+    _replace(recorder, module.Future, recorder.FUTURE, "result")
 
 
 def hook_tqdm(recorder: "Any", module: "Any") -> None:

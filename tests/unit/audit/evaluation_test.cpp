@@ -1,0 +1,201 @@
+#include <gtest/gtest.h>
+
+#include <numeric>
+
+#include "audit/made_up.h"
+#include "headrace/audit.h"
+
+namespace headrace {
+namespace {
+
+using namespace made_up;
+
+double entry(const Ledger& ledger, Entry e) { return ledger.seconds[static_cast<std::size_t>(e)] * 1e3; }
+double sum(const Ledger& ledger) { return std::accumulate(ledger.seconds.begin(), ledger.seconds.end(), 0.0) * 1e3; }
+
+constexpr std::uint64_t train_loader = 1, train_iterator = 2, eval_loader = 3, eval_iterator = 4, model = 9;
+constexpr std::uint64_t from_queue = 0;
+constexpr double near = 1e-6;
+
+// ---- many forwards: these tests would take minutes if each forward looked at those before it
+
+TEST(Evaluation, ManyForwardsWithoutEval) {
+    constexpr int forwards = 500000;
+    for (const bool eval : {false, true}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0);
+        for (int i = 0; i < forwards; ++i) {
+            t.interval(Kind::forward, 1 + i, 1.5 + i, model);
+        }
+        if (eval) {
+            t.moment(Kind::train_mode, forwards + 1, model, 0).interval(Kind::forward, forwards + 2, forwards + 3);
+        }
+        const Ledger ledger = analyze(run_of({t}, forwards + 10)).ranks.front();
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), eval ? 2 : 0, near);
+    }
+}
+
+// Between two training steps: eval(), a forward and train() for each step of an environment.
+TEST(Evaluation, ManyRollouts) {
+    constexpr int rollouts = 400000;
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    step(t, 1, train_iterator);
+    for (int i = 0; i < rollouts; ++i) {
+        const double at = 20 + 4 * i;
+        t.moment(Kind::train_mode, at, model, 0).interval(Kind::forward, at + 1, at + 2, model);
+        t.moment(Kind::train_mode, at + 3, model, 1);
+    }
+    step(t, 20 + 4 * rollouts, train_iterator);
+    const Ledger ledger = analyze(run_of({t}, 40 + 4 * rollouts)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 3.0 * rollouts, 1e-3);
+}
+
+// Examples that are made against the model: their backwards stand in the evaluation, which begins at eval() all the
+// same.
+TEST(Evaluation, BeginsAtEvalAlsoBeforeBackwards) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    step(t, 1, train_iterator);
+    t.interval(Kind::forward, 20, 21, model)
+        .moment(Kind::train_mode, 22, model, 0)
+        .interval(Kind::forward, 23, 24, model)
+        .interval(Kind::backward, 24, 25)
+        .interval(Kind::forward, 26, 27, model)
+        .moment(Kind::train_mode, 30, model, 1);
+    step(t, 40, train_iterator);
+    const Ledger ledger = analyze(run_of({t}, 51)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 8, near);
+}
+
+// ---- batches that a thread hands over
+
+// Loads in the background; what it does is not looked at here.
+Thread loading_ahead() {
+    Thread t(program_pid, false);
+    t.moment(Kind::loader, 1, train_loader, 4).text(spool::TextKind::loader_config, R"({"batch_size":4})");
+    t.interval(Kind::iter, 1, 2, train_loader, train_iterator);
+    for (double at = 2; at < 60; at += 10) t.interval(Kind::wait, at, at + 9, train_iterator);
+    return t;
+}
+
+void handed_over_step(Thread& t, double at, std::uint64_t address, std::uint64_t from) {
+    t.interval(Kind::handover, at, at + 4, address, from)
+        .interval(Kind::forward, at + 5, at + 7)
+        .interval(Kind::backward, at + 7, at + 10)
+        .interval(Kind::optimizer, at + 10, at + 11);
+}
+
+// Each batch has a Future of its own, and CPython gives later ones the addresses of earlier ones.
+TEST(Evaluation, OfBatchesInFutures) {
+    constexpr std::uint64_t future = 7;
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0);
+    handed_over_step(t, 1, future, spool::from_future);
+    handed_over_step(t, 12, future, spool::from_future);
+    t.moment(Kind::train_mode, 24, model, 0);
+    for (const double at : {25, 30}) {
+        t.interval(Kind::handover, at, at + 2, future, spool::from_future).interval(Kind::forward, at + 2, at + 4);
+    }
+    t.moment(Kind::train_mode, 36, model, 1);
+    handed_over_step(t, 40, future, spool::from_future);
+    const Ledger ledger = analyze(run_of({t, loading_ahead()}, 51)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 12, near);
+    EXPECT_NEAR(entry(ledger, Entry::input_wait), 8, near);
+    EXPECT_NEAR(sum(ledger), 51, near);
+}
+
+// The validation loader's iterator lies where a queue lay before.
+TEST(Evaluation, OfALoaderWithTheAddressOfAQueue) {
+    constexpr std::uint64_t address = 7;
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0);
+    handed_over_step(t, 1, address, from_queue);
+    handed_over_step(t, 12, address, from_queue);
+    t.interval(Kind::iter, 24, 25, eval_loader, address)
+        .interval(Kind::wait, 25, 26, address)
+        .interval(Kind::forward, 26, 28)
+        .interval(Kind::wait, 28, 29, address, spool::wait_ended);
+    handed_over_step(t, 40, address, from_queue);
+    const Ledger ledger = analyze(run_of({t, loading_ahead()}, 51)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 5, near);
+    EXPECT_NEAR(sum(ledger), 51, near);
+}
+
+// ---- programs that do not train
+
+// Launched by another process, as torchrun does.
+TEST(Evaluation, InAProcessThatTheCommandStarted) {
+    Thread launcher(program_pid), t(200);
+    launcher.moment(Kind::interpreter, 1).interval(Kind::import, 2, 9).moment(Kind::teardown, 48);
+    t.moment(Kind::interpreter, 12)
+        .moment(Kind::train_mode, 15, model, 0)
+        .interval(Kind::forward, 20, 30, model)
+        .interval(Kind::forward, 30, 40, model);
+    const Audit audit = analyze(run_of({launcher, t}, 50));
+    EXPECT_FALSE(audit.trained);
+    EXPECT_EQ(audit.ranks.front().pid, 200U);
+    EXPECT_NEAR(entry(audit.ranks.front(), Entry::evaluation), 25, near);
+}
+
+// After its last forward the program waits for a queue, which holds batches only where a thread of it loads them.
+TEST(Evaluation, EndsBeforeAQueueThatHoldsNoBatches) {
+    for (const bool loads : {false, true}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0)
+            .moment(Kind::train_mode, 10, model, 0)
+            .interval(Kind::forward, 12, 20, model)
+            .interval(Kind::handover, 21, 40, 7);
+        std::vector<Thread> threads{t};
+        if (loads) threads.push_back(loading_ahead());
+        const Audit audit = analyze(run_of(threads, 50));
+        EXPECT_NEAR(entry(audit.ranks.front(), Entry::evaluation), loads ? 30 : 10, near);
+        ASSERT_EQ(audit.loaders.size(), loads ? 1U : 0U);
+        EXPECT_FALSE(loads && audit.loaders.front().training);
+    }
+}
+
+// Monte Carlo dropout: eval(), and train() for the parts that are to stay random.
+TEST(Evaluation, WithPartsThatAreSetToTrain) {
+    constexpr std::uint64_t dropout = 8;
+    for (const std::uint64_t module : {dropout, model}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0)
+            .moment(Kind::train_mode, 10, model, 0)
+            .moment(Kind::train_mode, 11, module, 1)
+            .interval(Kind::forward, 12, 15, model)
+            .moment(Kind::train_mode, 16, dropout, 1)
+            .interval(Kind::forward, 17, 20, model);
+        const Ledger ledger = analyze(run_of({t}, 30)).ranks.front();
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), module == dropout ? 10 : 0, near);
+    }
+}
+
+// A frozen teacher's eval(), the student's train(), and an end before the first backward.
+TEST(Evaluation, IsNotTheForwardOfAStudent) {
+    constexpr std::uint64_t teacher = 8;
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0)
+        .moment(Kind::train_mode, 5, teacher, 0)
+        .moment(Kind::train_mode, 6, model, 1)
+        .interval(Kind::forward, 9, 12, model);
+    EXPECT_EQ(entry(analyze(run_of({t}, 20)).ranks.front(), Entry::evaluation), 0);
+}
+
+// The model is loaded, which ends with eval(); then data are read, and then there is a loader, or none.
+TEST(Evaluation, BeginsWithItsLoaderWhereTheModelWasLoadedBefore) {
+    for (const bool loader : {false, true}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0).moment(Kind::train_mode, 10, model, 0);
+        if (loader) {
+            t.interval(Kind::iter, 30, 31, eval_loader, eval_iterator).interval(Kind::wait, 31, 33, eval_iterator);
+        }
+        t.interval(Kind::forward, 33, 40, model);
+        const Ledger ledger = analyze(run_of({t}, 40)).ranks.front();
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), loader ? 10 : 30, near);
+        EXPECT_NEAR(entry(ledger, Entry::startup_setup), 0, near + (loader ? 30 : 10));
+    }
+}
+
+}  // namespace
+}  // namespace headrace

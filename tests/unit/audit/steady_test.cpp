@@ -1,0 +1,71 @@
+#include <gtest/gtest.h>
+
+#include "audit/made_up.h"
+#include "headrace/audit.h"
+
+namespace headrace {
+namespace {
+
+using namespace made_up;
+
+constexpr std::uint64_t loader = 1, iterator = 2;
+
+// Asks a loader without workers for a batch of 4 samples and 12 tokens.
+void ask(Thread& t, double at, bool ended = false) {
+    if (ended) {
+        t.interval(Kind::wait, at, at + 2, iterator, spool::wait_ended);
+    } else {
+        t.interval(Kind::wait, at, at + 2, iterator, std::uint64_t{12} << 32)
+            .interval(Kind::fetch, at, at + 1, 1000, 4);
+    }
+}
+
+void train(Thread& t, double at) {
+    t.interval(Kind::forward, at, at + 2).interval(Kind::backward, at + 2, at + 5);
+    t.interval(Kind::optimizer, at + 5, at + 6, 5);
+}
+
+// Steps of 10 ms; before each one batch more was asked for than it needs, as accelerate does.
+TEST(Steady, CountsTheSamplesOfALoopThatAsksOneBatchAhead) {
+    for (const int ahead : {0, 1, 3}) {
+        constexpr int steps = 6;
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0).interval(Kind::iter, 1, 2, loader, iterator);
+        for (int i = 0; i < ahead; ++i) ask(t, 2 + 2 * i);
+        for (int i = 0; i < steps; ++i) {
+            ask(t, 10 + 10 * i, i + ahead >= steps);
+            train(t, 13 + 10 * i);
+        }
+        const Steady steady = analyze(run_of({t}, 80)).steady;
+        EXPECT_EQ(steady.steps, 5U);
+        ASSERT_TRUE(steady.samples_per_second) << ahead;
+        EXPECT_NEAR(*steady.samples_per_second, 400, 1e-6);
+        ASSERT_TRUE(steady.tokens_per_second) << ahead;
+        EXPECT_NEAR(*steady.tokens_per_second, 1200, 1e-6);
+    }
+}
+
+// As with itertools.cycle: how many samples a batch had in its later uses was not recorded.
+TEST(Steady, DoesNotGuessTheSamplesOfBatchesThatAreUsedAgain) {
+    for (const bool in_background : {false, true}) {
+        Thread t(program_pid), other(program_pid, false);
+        Thread& loads = in_background ? other : t;
+        t.moment(Kind::interpreter, 0);
+        loads.interval(Kind::iter, 1, 2, loader, iterator);
+        for (int i = 0; i < 3; ++i) {
+            ask(loads, 10 + 10 * i);
+            if (in_background) t.interval(Kind::handover, 10 + 10 * i, 12 + 10 * i, 7);
+            train(t, 13 + 10 * i);
+        }
+        for (int i = 3; i < 6; ++i) train(t, 13 + 10 * i);
+        std::vector<Thread> threads{t};
+        if (in_background) threads.push_back(other);
+        const Steady steady = analyze(run_of(threads, 80)).steady;
+        EXPECT_EQ(steady.steps, 5U);
+        EXPECT_FALSE(steady.samples_per_second);
+        EXPECT_FALSE(steady.tokens_per_second);
+    }
+}
+
+}  // namespace
+}  // namespace headrace
