@@ -82,7 +82,7 @@ def _imports(name: str) -> bool:
     importlib.util.find_spec gives the specification to the program, which may keep, compare or pickle it. But what is
     hooked may be looked for by importlib.util.find_spec, too: by another finder within the import, or by reload.
     """
-    frame: "Any" = sys._getframe(3)  # of what had importlib's _find_spec call find_spec
+    frame: Any = sys._getframe(3)  # of what had importlib's _find_spec call find_spec
     if frame.f_code.co_name == "_find_and_load_unlocked":
         return True
     while name in _TARGETS and frame is not None:
