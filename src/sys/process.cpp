@@ -176,7 +176,7 @@ Result<Child> Child::start(const std::vector<std::string>& command,
         state->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, state->pid, 0)));
         write_end.reset();
         // After the command: a signal that the sentinel gets, the command has got too.
-        if (state->relay->descriptor() >= 0) state->sentinel = GroupSentinel::start(SignalRelay::signals());
+        if (state->relay->descriptor() >= 0) state->sentinel = GroupSentinel::start(SignalRelay::signals(), command);
     }
     if (const int error = read_exec_error(read_end.get()); error != 0) {
         (void)::waitpid(state->pid, nullptr, 0);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from harness import audit, clean_environment, descendants, headrace_command, run
+from harness import audit, clean_environment, command_line, descendants, headrace_command, run
 
 COUNTS = """
 import os, signal, sys, time
@@ -115,6 +116,30 @@ def test_a_signal_is_got_as_often_as_without_headrace(send: Send, expected: list
     else:
         assert got(tmp_path / "plain", send, audited=False) == f"{expected}\n"
     assert audited == f"{expected}\n"
+
+
+def found_by(pattern: str, number: int) -> Send:
+    """Sends to each process of the session whose name or command line has the pattern, as pkill does."""
+
+    def send(process: subprocess.Popen[bytes]) -> None:
+        found = []
+        for pid in (process.pid, *descendants(process.pid)):
+            name = Path(f"/proc/{pid}/comm").read_text()
+            if re.search(pattern, name) or re.search(pattern, " ".join(command_line(pid))):
+                found.append(pid)
+        for pid in found:
+            os.kill(pid, number)
+
+    return send
+
+
+@pytest.mark.parametrize(
+    "pattern", ["^headrace", "headrace audit", "headrace audit .*python", "-c .*import os, signal"]
+)
+def test_a_signal_to_what_a_pattern_finds(pattern: str, tmp_path: Path) -> None:
+    """Of headrace's name or command line, or of the program's: it is one signal."""
+    pattern = pattern.replace(" .*", "(.|\\n)*")
+    assert got(tmp_path / "audited", found_by(pattern, signal.SIGUSR1), audited=True) == "[10]\n"
 
 
 def test_one_signal_to_headrace_and_to_the_group(tmp_path: Path) -> None:
