@@ -116,7 +116,9 @@ void Child::State::hand_on_signals() {
     while (!waiting.empty() && (!sentinel || waiting.front().when + group_spread <= monotonic_now())) {
         const Waiting signal = waiting.front();
         waiting.pop_front();
-        if (sentinel && sentinel->got_since(signal.number, signal.when - group_spread)) continue;
+        // One that has left the group is handed on everything, for of the two signals of `timeout` it got neither.
+        const bool in_group = ::getpgid(pid) == ::getpgrp();
+        if (in_group && sentinel && sentinel->got_since(signal.number, signal.when - group_spread)) continue;
         // The process id cannot have been given to another process: only reap() frees it.
         (void)::kill(pid, signal.number);
     }
