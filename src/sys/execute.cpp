@@ -24,9 +24,11 @@ bool has_prefix(std::string_view text, const std::vector<std::string>& prefixes)
                        [&](const std::string& prefix) { return text.substr(0, prefix.size()) == prefix; });
 }
 
+bool is_path(const std::string& name) { return name.find('/') != std::string::npos; }
+
 // The files to try in turn.
 std::vector<std::string> candidates_of(const std::string& name, std::string_view path) {
-    if (name.empty() || name.find('/') != std::string::npos) return {name};
+    if (name.empty() || is_path(name)) return {name};
     std::vector<std::string> candidates;
     for (;;) {
         const std::size_t colon = path.find(':');
@@ -79,17 +81,28 @@ std::filesystem::path end_of_links(std::filesystem::path path) {
     return path;
 }
 
-// The outermost folder on the way to a candidate that may not be entered; empty where that is not the obstacle.
-std::string closed_folder(const std::vector<std::string>& candidates) {
-    for (const std::string& candidate : candidates) {
-        if (!may_not(candidate, F_OK)) continue;
-        std::filesystem::path folder;
-        for (const std::filesystem::path& part : end_of_links(candidate).parent_path()) {
-            folder /= part;
-            if (may_not(folder.string(), X_OK)) return folder.string();
-        }
+// The outermost folder on the way to a file that may not be entered; empty where that is not the obstacle.
+std::string closed_folder(const std::string& path) {
+    if (!may_not(path, F_OK)) return {};
+    std::filesystem::path folder;
+    for (const std::filesystem::path& part : end_of_links(path).parent_path()) {
+        folder /= part;
+        if (may_not(folder.string(), X_OK)) return folder.string();
     }
     return {};
+}
+
+// A link exists too, wherever it leads.
+bool is_seen(const std::string& path) {
+    struct stat status {};
+    return ::lstat(path.c_str(), &status) == 0;
+}
+
+bool exists(const std::string& path) { return ::access(path.c_str(), F_OK) == 0; }
+
+Error not_in_path(const std::string& name, const std::string& note = {}) {
+    return {ErrorCode::not_found, "cannot start the command " + name +
+                                      ": it is in no folder of PATH; check its name or give its path" + note};
 }
 
 }  // namespace
@@ -139,15 +152,15 @@ Error Execution::failure(int error_number) const {
         case ENOENT:
             if (name_.empty())
                 return {ErrorCode::not_found, "cannot start a command whose name is empty: name a program"};
-            if (candidates_.size() == 1 && ::access(name_.c_str(), F_OK) == 0) {
+            if (std::any_of(candidates_.begin(), candidates_.end(), exists)) {
                 return {ErrorCode::not_found, "cannot start " + command +
                                                   ": the interpreter that its first line or its "
                                                   "ELF header names does not exist; install it or correct the name"};
             }
-            return {ErrorCode::not_found, "cannot start " + command + ": " +
-                                              (candidates_.size() == 1 && name_.find('/') != std::string::npos
-                                                   ? "no such file; check the path"
-                                                   : "it is in no folder of PATH; check its name or give its path")};
+            if (!is_path(name_)) return not_in_path(name_);
+            return {ErrorCode::not_found, "cannot start " + command + ": no such file; check the path"};
+        case EACCES:
+            return refusal();
         case ENOMEM:
         case EAGAIN:
         case EMFILE:
@@ -161,16 +174,35 @@ Error Execution::failure(int error_number) const {
         default:
             break;
     }
-    if (candidates_.size() == 1 && is_directory(name_)) {
-        return {ErrorCode::not_executable, "cannot execute " + command + ": it is a folder; name a program"};
-    }
-    if (const std::string folder = error_number == EACCES ? closed_folder(candidates_) : ""; !folder.empty()) {
-        return {ErrorCode::not_executable, "cannot execute " + command + ": the folder " + folder +
-                                               " on the way to it may not be entered by this user; have that allowed "
-                                               "(chmod +x) or name a program elsewhere"};
-    }
     return {ErrorCode::not_executable, "cannot execute " + command + ": " + why +
                                            "; make it executable (chmod +x) or start it with its interpreter"};
+}
+
+Error Execution::refusal() const {
+    const std::string why = std::generic_category().message(EACCES);
+    const auto refused = [&](const std::string& reason) {
+        return Error{ErrorCode::not_executable, "cannot execute the command " + name_ + ": " + reason};
+    };
+    std::string closed;  // of PATH
+    for (const std::string& candidate : candidates_) {
+        if (!may_not(candidate, X_OK) && !is_directory(candidate)) continue;
+        const std::string folder = closed_folder(candidate);
+        if (!is_path(name_) && !is_seen(candidate)) {  // nothing says that the command is there
+            if (closed.empty() && !folder.empty()) closed = std::filesystem::path(candidate).parent_path().string();
+            continue;
+        }
+        const std::string it = candidate == name_ ? "it" : candidate;
+        if (is_directory(candidate)) return refused(it + " is a folder; name a program");
+        if (!folder.empty()) {
+            return refused(
+                "the folder " + folder + " on the way to " + it +
+                " may not be entered by this user; have that allowed (chmod +x) or name a program elsewhere");
+        }
+        return refused((candidate == name_ ? "" : candidate + ": ") + why +
+                       "; make it executable (chmod +x) or start it with its interpreter");
+    }
+    if (!is_path(name_)) return not_in_path(name_, closed.empty() ? "" : " (" + closed + " may not be entered)");
+    return refused(why + "; make it executable (chmod +x) or start it with its interpreter");
 }
 
 }  // namespace headrace::sys

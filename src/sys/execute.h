@@ -26,6 +26,8 @@ public:
     Error failure(int error_number) const;
 
 private:
+    Error refusal() const;  // EACCES in words
+
     std::string name_;
     std::vector<std::string> candidates_;
     std::vector<std::string> arguments_;

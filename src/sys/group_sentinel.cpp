@@ -10,7 +10,9 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <new>
+#include <string_view>
 
 #include "sys/proc.h"
 #include "sys/process.h"
@@ -18,7 +20,8 @@
 namespace headrace::sys {
 namespace {
 
-constexpr Nanoseconds patience = 500'000'000;  // how long an answer may take on a busy machine
+constexpr std::string_view name = "signal-sentinel";  // the kernel keeps 15 characters
+constexpr Nanoseconds patience = 500'000'000;         // how long an answer may take on a busy machine
 
 // What the process says: which signals it has got since it said so last, as bits, and to which question that is the
 // answer (0: to none).
@@ -33,6 +36,22 @@ void keep_only(int descriptor) noexcept {
     if (::syscall(SYS_close_range, 1U, ~0U, 0U) == 0) return;
     const long limit = std::min<long>(::sysconf(_SC_OPEN_MAX), 65536);  // a kernel before 5.9
     for (int number = 1; number < limit; ++number) (void)::close(number);
+}
+
+// Writes our name over what is not the program's in the command line that /proc shows. That memory is the parent's
+// until it is written to, and then our own. `program` is as it is kept there: each word ended by a NUL.
+void show_own_command_line(std::string_view program) noexcept {
+    const auto [begin, end] = own_command_line();
+    if (begin == 0 || end <= begin) return;
+    char* const text = reinterpret_cast<char*>(begin);
+    std::size_t size = end - begin;
+    if (program.size() < size && std::string_view(text, size).substr(size - program.size()) == program)
+        size -= program.size();
+    const std::size_t shown = std::min(name.size(), size - 1);
+    // Spaces and not NULs up to the program's words: those would be empty words.
+    std::memset(text, ' ', size);
+    std::memcpy(text, name.data(), shown);
+    text[size - 1] = '\0';
 }
 
 // The watched signals wait to be read and the others do nothing, so that they neither end it nor pile up.
@@ -73,8 +92,10 @@ std::uint64_t read_signals(int signals, pid_t parent) noexcept {
     }
 }
 
-[[noreturn]] void become_sentinel(const sigset_t& watched, pid_t parent, int socket) noexcept {
-    (void)::prctl(PR_SET_NAME, "headrace-signal");
+[[noreturn]] void become_sentinel(const sigset_t& watched, std::string_view program, pid_t parent,
+                                  int socket) noexcept {
+    (void)::prctl(PR_SET_NAME, name.data());
+    show_own_command_line(program);
     (void)::prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (::getppid() != parent) ::_exit(0);
     take_no_signal(watched);
@@ -84,18 +105,20 @@ std::uint64_t read_signals(int signals, pid_t parent) noexcept {
 
 }  // namespace
 
-std::unique_ptr<GroupSentinel> GroupSentinel::start(const sigset_t& watched) noexcept {
+std::unique_ptr<GroupSentinel> GroupSentinel::start(const sigset_t& watched, const std::vector<std::string>& program) {
     std::unique_ptr<GroupSentinel> sentinel(new (std::nothrow) GroupSentinel());
     int ends[2];
     if (!sentinel || ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return nullptr;
     sentinel->socket_.reset(ends[0]);
     const Descriptor other(ends[1]);
+    std::string words;
+    for (const std::string& word : program) words.append(word).push_back('\0');
     const pid_t parent = ::getpid();
     sigset_t all, before;  // a signal that comes before it is ready waits, and does not end it
     (void)::sigfillset(&all);
     (void)::pthread_sigmask(SIG_SETMASK, &all, &before);
     sentinel->pid_ = ::fork();
-    if (sentinel->pid_ == 0) become_sentinel(watched, parent, other.get());
+    if (sentinel->pid_ == 0) become_sentinel(watched, words, parent, other.get());
     (void)::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (sentinel->pid_ < 0) return nullptr;
     return sentinel;

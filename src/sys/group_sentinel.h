@@ -7,6 +7,8 @@
 #include <csignal>
 #include <cstdint>
 #include <memory>
+#include <string>
+#include <vector>
 
 #include "headrace/run.h"
 #include "sys/descriptor.h"
@@ -15,13 +17,18 @@ namespace headrace::sys {
 
 // A process that does nothing but get signals: forked from us into our process group, with every descriptor of ours
 // closed. The receiver of a signal cannot tell whether it was sent to it alone or to its group; what this process got
-// too was sent to the group. It is named headrace-signal, and ends with us however we end.
+// too was sent to the group. It ends with us however we end.
+//
+// What finds processes by name (pkill, pgrep) must not find it with us, or a signal to us would be taken for one to the
+// group. So it is named signal-sentinel, and of our command line it shows only what is the program's: a pattern that
+// finds the program and us finds it too, and the program is not sent twice what it has got.
 //
 // Not safe for several threads. Where it cannot be started or has been killed, it has got nothing.
 class GroupSentinel {
 public:
-    // Call with the signals `watched` blocked. Null when the system gives no process.
-    static std::unique_ptr<GroupSentinel> start(const sigset_t& watched) noexcept;
+    // Call with the signals `watched` blocked; `program` is the program's command. Null when the system gives no
+    // process.
+    static std::unique_ptr<GroupSentinel> start(const sigset_t& watched, const std::vector<std::string>& program = {});
     ~GroupSentinel();  // ends it and waits for it
     GroupSentinel(const GroupSentinel&) = delete;
     GroupSentinel& operator=(const GroupSentinel&) = delete;

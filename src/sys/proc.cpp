@@ -111,6 +111,21 @@ std::optional<ProcessStat> read_process_stat_at(int descriptor) noexcept {
     return parse_process_stat({buffer.data(), static_cast<std::size_t>(count)});
 }
 
+std::pair<std::uintptr_t, std::uintptr_t> own_command_line() noexcept {
+    std::array<char, 1024> buffer;
+    const long count = read_small("/proc/self/stat", buffer.data(), buffer.size());
+    if (count <= 0) return {};
+    std::string_view rest(buffer.data(), static_cast<std::size_t>(count));
+    const std::size_t name_end = rest.rfind(") ");
+    if (name_end == std::string_view::npos) return {};
+    rest.remove_prefix(name_end + 2);
+    for (int field = 3; field < 48; ++field) take_word(rest);
+    const auto begin = take_number(rest);
+    const auto end = take_number(rest);
+    if (!begin || !end) return {};
+    return {*begin, *end};
+}
+
 std::optional<ProcessIo> parse_process_io(std::string_view text) noexcept {
     ProcessIo io;
     const auto take = [&](std::string_view name, std::uint64_t& value) {

@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "headrace/run.h"
@@ -40,6 +41,9 @@ Nanoseconds monotonic_of_ticks(std::uint64_t start_ticks) noexcept;
 
 // Its arguments joined by spaces, at most 4096 bytes of valid UTF-8; its name in brackets when it has no arguments.
 std::string read_command_line(std::uint32_t pid);
+
+// Where the memory lies that /proc shows as our own arguments: its begin and end, zeros where the kernel does not tell.
+std::pair<std::uintptr_t, std::uintptr_t> own_command_line() noexcept;
 
 // The process ids of the children of all threads of `pid`. Empty optional: the kernel does not tell.
 std::optional<std::vector<std::uint32_t>> read_children(std::uint32_t pid);

@@ -116,7 +116,9 @@ void Child::State::hand_on_signals() {
     while (!waiting.empty() && (!sentinel || waiting.front().when + group_spread <= monotonic_now())) {
         const Waiting signal = waiting.front();
         waiting.pop_front();
-        if (sentinel && sentinel->got_since(signal.number, signal.when - group_spread)) continue;
+        // One that has left the group is handed on everything, for of the two signals of `timeout` it got neither.
+        const bool in_group = ::getpgid(pid) == ::getpgrp();
+        if (in_group && sentinel && sentinel->got_since(signal.number, signal.when - group_spread)) continue;
         // The process id cannot have been given to another process: only reap() frees it.
         (void)::kill(pid, signal.number);
     }
@@ -176,7 +178,7 @@ Result<Child> Child::start(const std::vector<std::string>& command,
         state->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, state->pid, 0)));
         write_end.reset();
         // After the command: a signal that the sentinel gets, the command has got too.
-        if (state->relay->descriptor() >= 0) state->sentinel = GroupSentinel::start(SignalRelay::signals());
+        if (state->relay->descriptor() >= 0) state->sentinel = GroupSentinel::start(SignalRelay::signals(), command);
     }
     if (const int error = read_exec_error(read_end.get()); error != 0) {
         (void)::waitpid(state->pid, nullptr, 0);

@@ -76,7 +76,7 @@ def killed_at_random(
 
 def below(process: Process) -> list[int]:
     """The program and what it started, outermost first; none when it has ended. Not headrace's own helper."""
-    return sorted(pid for pid in descendants(process.pid) if name_of(pid) not in ("headrace-signal", "headrace"))
+    return sorted(pid for pid in descendants(process.pid) if name_of(pid) not in ("signal-sentinel", "headrace"))
 
 
 def name_of(pid: int) -> str:

@@ -92,7 +92,18 @@ TEST(GroupSentinel, IsNotMovedByOtherSignals) {
         for (const int number : {SIGTSTP, SIGTTIN, SIGALRM, SIGPIPE, SIGHUP, SIGRTMIN}) send(sentinel.pid(), number);
         send(-::getpid(), SIGUSR2);
         EXPECT_TRUE(sentinel.got_since(SIGUSR2, begin));
-        EXPECT_EQ(test::content_of("/proc/" + std::to_string(sentinel.pid()) + "/comm"), "headrace-signal\n");
+        EXPECT_EQ(test::content_of("/proc/" + std::to_string(sentinel.pid()) + "/comm"), "signal-sentinel\n");
+    });
+}
+
+TEST(GroupSentinel, IsNotFoundByOurName) {
+    const std::string ours = test::content_of("/proc/self/cmdline");
+    in_group([&](GroupSentinel& sentinel) {
+        (void)sentinel.got_since(SIGUSR1, 0);  // it has answered, so it is past its beginning
+        const std::string shown = test::content_of("/proc/" + std::to_string(sentinel.pid()) + "/cmdline");
+        EXPECT_EQ(shown.substr(0, 15), std::string("signal-sentinel").substr(0, ours.size() - 1));
+        EXPECT_EQ(shown.find("test"), std::string::npos) << shown;
+        EXPECT_EQ(test::content_of("/proc/self/cmdline"), ours);
     });
 }
 

@@ -112,18 +112,20 @@ TEST(Child, ThatCannotBeExecuted) {
 }
 
 // What a user who is not root is told of a command that cannot be executed.
-std::string refusal(const std::string& command) {
+Error refused(const std::string& command, const std::vector<std::pair<std::string, std::string>>& environment = {}) {
     constexpr uid_t nobody = 65534;
     const bool root = ::geteuid() == 0;
     if (root) {
         EXPECT_EQ(::seteuid(nobody), 0);
     }
-    std::string message = Execution({command}, {}).failure(EACCES).message;
+    Error error = Execution({command}, environment).failure(EACCES);
     if (root) {
         EXPECT_EQ(::seteuid(0), 0);
     }
-    return message;
+    return error;
 }
+
+std::string refusal(const std::string& command) { return refused(command).message; }
 
 TEST(Child, BehindAFolderThatMayNotBeEntered) {
     using std::filesystem::perms;
@@ -142,6 +144,38 @@ TEST(Child, BehindAFolderThatMayNotBeEntered) {
             << refusal(command);
     }
     EXPECT_NE(refusal(plain.string()).find("make it executable (chmod +x)"), std::string::npos);
+    std::filesystem::permissions(closed, perms::owner_all);
+}
+
+TEST(Child, IsNotLookedForInAClosedFolderOfPath) {
+    using std::filesystem::perms;
+    const test::Folder folder;
+    std::filesystem::permissions(folder.path, perms::owner_all | perms::group_exec | perms::others_exec);
+    folder.write("open/plain", "text");
+    std::filesystem::create_directory(folder.path / "open/module");
+    const auto hidden = folder.write("closed/bin/hidden", "text");
+    std::filesystem::create_symlink(hidden, folder.path / "open/link");
+    const std::string closed = (folder.path / "closed").string();
+    const std::string open = (folder.path / "open").string();
+    std::filesystem::permissions(closed, perms::none);
+    const auto along_path = [&](const std::string& command) {
+        return refused(command, {{"PATH", closed + "/bin:" + open + ":/usr/bin"}});
+    };
+    const Error mistyped = along_path("pyhton");
+    EXPECT_EQ(mistyped.code, ErrorCode::not_found);
+    EXPECT_EQ(mistyped.message,
+              "cannot start the command pyhton: it is in no folder of PATH; check its name or give its path (" +
+                  closed + "/bin may not be entered)");
+    const Error plain = along_path("plain");
+    EXPECT_EQ(plain.code, ErrorCode::not_executable);
+    EXPECT_EQ(plain.message, "cannot execute the command plain: " + open +
+                                 "/plain: Permission denied; make it executable (chmod +x) or start it with its "
+                                 "interpreter");
+    EXPECT_EQ(along_path("module").message,
+              "cannot execute the command module: " + open + "/module is a folder; name a program");
+    EXPECT_NE(along_path("link").message.find(": the folder " + closed + " on the way to " + open + "/link may not"),
+              std::string::npos)
+        << along_path("link").message;
     std::filesystem::permissions(closed, perms::owner_all);
 }
 
