@@ -54,11 +54,14 @@ Cost cost_of_slow(Thread* t, std::uint64_t wall) {
     return {wall - beyond, at_most(beyond, seen.run_queue - t->last_scheduled.run_queue)};
 }
 
-Cost cost_of_light_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
+Cost cost_of_brief(Thread* t, std::uint64_t wall, std::uint64_t end) {
+    return is_slow(t, end) ? cost_of_slow(t, wall) : Cost{wall, 0};
+}
+
+Cost cost_of_light_fetch(Thread* t, std::uint64_t wall, std::uint64_t end) {
     const Batch& b = t->batch;
-    const std::uint64_t wall = end - start;
     if (b.brief) {
-        return is_slow(t, end) ? cost_of_slow(t, wall) : Cost{wall, 0};
+        return cost_of_brief(t, wall, end);
     }
     t->last_scheduled = b.collated ? b.collated_at : scheduled(t);  // nothing follows the collation
     if (kept_core(b.scheduled_0, t->last_scheduled)) {
@@ -73,18 +76,17 @@ Cost cost_of_light_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
 void end_light_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
     const Batch& b = t->batch;
     const std::uint64_t wall = end - start;
-    const Cost cost = cost_of_light_fetch(t, start, end);
+    const Cost cost = cost_of_light_fetch(t, wall, end);
     append(t, Kind::fetch, start, wall, cost.cpu, b.samples);
     append(t, Kind::fetch_samples, start, wall - at_most(b.collate_wall, wall),
            cost.cpu - at_most(b.collate_cpu, cost.cpu), cost.queue - at_most(b.collate_queue, cost.queue));
 }
 
 // Where the CPU time at its begin was not read, the collation had the share of the fetch's that it has of its time.
-Cost cost_of_light_collate(Thread* t, std::uint64_t start, std::uint64_t end) {
+Cost cost_of_light_collate(Thread* t, std::uint64_t wall, std::uint64_t end) {
     Batch& b = t->batch;
-    const std::uint64_t wall = end - start;
     if (b.brief) {
-        return is_slow(t, end) ? cost_of_slow(t, wall) : Cost{wall, 0};
+        return cost_of_brief(t, wall, end);
     }
     b.collated_at = scheduled(t);
     if (kept_core(b.scheduled_0, b.collated_at)) {
@@ -114,11 +116,10 @@ void begin_fetch(Thread* t, std::uint64_t start, PyObject* index, const FetchHoo
         b.samples = length_of(index, 1);
         b.of_iterator = b.samples != 1 && hook.timed != nullptr && is_timed_iterator(hook.timed);
         b.brief = t->brief_run && t->light_fetches > 1;
-        if (b.brief) {
-            return;
+        if (!b.brief) {
+            b.scheduled_0 = scheduled(t);
+            b.cpu_0 = thread_cpu();
         }
-        b.scheduled_0 = scheduled(t);
-        b.cpu_0 = thread_cpu();
         return;
     }
     if (!t->is_worker) {  // a worker's own reading between two fetches is a few bytes of its index queue
@@ -189,7 +190,7 @@ void begin_collate(Thread* t, PyObject* samples) {
 void end_collate(Thread* t, std::uint64_t start, std::uint64_t end) {
     Batch& b = t->batch;
     const std::uint64_t wall = end - start;
-    const Cost cost = b.light ? cost_of_light_collate(t, start, end)
+    const Cost cost = b.light ? cost_of_light_collate(t, wall, end)
                               : Cost{thread_cpu() - b.collate_cpu_0, scheduled(t).run_queue - b.collate_queue_0};
     b.collated = true;
     b.collate_wall += wall;
