@@ -105,20 +105,18 @@ std::uint64_t read_signals(int signals, pid_t parent) noexcept {
 
 }  // namespace
 
-std::unique_ptr<GroupSentinel> GroupSentinel::start(const sigset_t& watched, const std::vector<std::string>& program) {
+std::unique_ptr<GroupSentinel> GroupSentinel::start(const sigset_t& watched, std::string_view program) noexcept {
     std::unique_ptr<GroupSentinel> sentinel(new (std::nothrow) GroupSentinel());
     int ends[2];
     if (!sentinel || ::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) return nullptr;
     sentinel->socket_.reset(ends[0]);
     const Descriptor other(ends[1]);
-    std::string words;
-    for (const std::string& word : program) words.append(word).push_back('\0');
     const pid_t parent = ::getpid();
     sigset_t all, before;  // a signal that comes before it is ready waits, and does not end it
     (void)::sigfillset(&all);
     (void)::pthread_sigmask(SIG_SETMASK, &all, &before);
     sentinel->pid_ = ::fork();
-    if (sentinel->pid_ == 0) become_sentinel(watched, words, parent, other.get());
+    if (sentinel->pid_ == 0) become_sentinel(watched, program, parent, other.get());
     (void)::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (sentinel->pid_ < 0) return nullptr;
     return sentinel;

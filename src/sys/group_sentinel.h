@@ -7,8 +7,7 @@
 #include <csignal>
 #include <cstdint>
 #include <memory>
-#include <string>
-#include <vector>
+#include <string_view>
 
 #include "headrace/run.h"
 #include "sys/descriptor.h"
@@ -26,9 +25,9 @@ namespace headrace::sys {
 // Not safe for several threads. Where it cannot be started or has been killed, it has got nothing.
 class GroupSentinel {
 public:
-    // Call with the signals `watched` blocked; `program` is the program's command. Null when the system gives no
-    // process.
-    static std::unique_ptr<GroupSentinel> start(const sigset_t& watched, const std::vector<std::string>& program = {});
+    // Call with the signals `watched` blocked; `program` is the program's command, each word ended by a NUL. Null when
+    // the system gives no process.
+    static std::unique_ptr<GroupSentinel> start(const sigset_t& watched, std::string_view program = {}) noexcept;
     ~GroupSentinel();  // ends it and waits for it
     GroupSentinel(const GroupSentinel&) = delete;
     GroupSentinel& operator=(const GroupSentinel&) = delete;

@@ -162,6 +162,8 @@ Result<Child> Child::start(const std::vector<std::string>& command,
     Descriptor read_end(ends[0]);
     Descriptor write_end(ends[1]);
     auto state = std::make_unique<State>();
+    std::string words;  // joined here: once the program runs, want of memory may not end us
+    for (const std::string& word : command) words.append(word).push_back('\0');
     {
         const SignalsBlocked blocked;
         auto relay = SignalRelay::install();
@@ -178,7 +180,7 @@ Result<Child> Child::start(const std::vector<std::string>& command,
         state->pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, state->pid, 0)));
         write_end.reset();
         // After the command: a signal that the sentinel gets, the command has got too.
-        if (state->relay->descriptor() >= 0) state->sentinel = GroupSentinel::start(SignalRelay::signals(), command);
+        if (state->relay->descriptor() >= 0) state->sentinel = GroupSentinel::start(SignalRelay::signals(), words);
     }
     if (const int error = read_exec_error(read_end.get()); error != 0) {
         (void)::waitpid(state->pid, nullptr, 0);
