@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
@@ -170,9 +171,10 @@ def test_a_program_that_left_the_group(tmp_path: Path) -> None:
 @pytest.mark.parametrize("program", [COUNTS, LEAVES], ids=["stays", "leaves"])
 @pytest.mark.parametrize("name", ["INT", "TERM"])
 def test_timeout(name: str, program: str, tmp_path: Path) -> None:
-    """timeout(1) sends its signal to the command and then to its whole group: the program gets what it plainly gets.
+    """timeout(1) sends its signal and SIGCONT to the command, then to its whole group: what plainly comes, comes.
 
-    That is one signal or two: the kernel merges the second with a first that the program has not taken yet.
+    Each of them comes once or twice, also without headrace: the kernel merges the second with a first that the program
+    has not taken yet. So what is compared is which came, and that none came oftener than it was sent.
     """
     number = int(signal.Signals[f"SIG{name}"])
     shown = []
@@ -183,9 +185,11 @@ def test_timeout(name: str, program: str, tmp_path: Path) -> None:
             command, cwd=tmp_path, env=clean_environment(), capture_output=True, timeout=60, check=False
         )
         assert ran.returncode == 124
-        shown.append(ran.stdout.decode().replace(f"[{number}, {number}", f"[{number}"))
+        came = json.loads(ran.stdout)
+        assert came[0] == number
+        assert all(came.count(one) <= 2 for one in came)
+        shown.append(set(came))
     assert shown[0] == shown[1]
-    assert shown[0].startswith(f"[{number}")
 
 
 def test_nothing_is_left_behind(tmp_path: Path) -> None:
