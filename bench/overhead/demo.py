@@ -138,7 +138,7 @@ def show(result: Result) -> None:
     walls: Sequence[float] = [plain.wall_seconds for plain, _ in result.pairs]
     print(f"Program B: {len(result.pairs)} pairs of {result.epochs} epochs")
     print(f"plain command: {statistics.median(walls):.2f} s ({min(walls):.2f} to {max(walls):.2f})\n")
-    rows = [["an audit adds", "median (90 % interval)", "least and greatest pair"]]
+    rows = [["an audit adds", "pseudo-median (90 % interval)", "least and greatest pair"]]
     for what, values in shares(result).items():
         if values:
             rows.append([what, percent(estimate(values)), f"{100 * min(values):.2f} % and {100 * max(values):.2f} %"])

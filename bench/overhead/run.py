@@ -30,7 +30,7 @@ def arguments() -> argparse.Namespace:
         description="What does headrace's audit cost the audited program, and is it less than the peers?",
         epilog="example: bench/overhead/run.py --only headrace,py-spy --pairs 20 --json overhead.json",
     )
-    parser.add_argument("--pairs", type=int, default=14, help="rounds of program A and pairs of program B (14)")
+    parser.add_argument("--pairs", type=int, default=40, help="rounds of program A and pairs of program B (40)")
     parser.add_argument("--quick", action="store_true", help="see that all runs; too short for a verdict")
     parser.add_argument("--only", metavar="NAME,...", default=",".join(NAMES), help=f"of {', '.join(NAMES)}")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write all samples to this file as well")
@@ -41,7 +41,7 @@ def arguments() -> argparse.Namespace:
         parser.error(f"--only: {', '.join(unknown)} is not one of {', '.join(NAMES)}")
     if options.pairs < 1:
         parser.error("--pairs: at least 1")
-    options.step_epochs, options.demo_epochs = (3, 1) if options.quick else (16, 3)
+    options.step_epochs, options.demo_epochs = (3, 1) if options.quick else (6, 3)
     if options.quick:
         options.pairs = min(options.pairs, 2)
     return options

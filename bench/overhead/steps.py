@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import statistics
 import subprocess
 import tempfile
@@ -62,24 +63,49 @@ class Result:
         return [case.name for case in CASES if case.name != PLAIN and all(case.name in one.ran for one in self.rounds)]
 
 
+def counted(values: Sequence[float]) -> Sequence[float]:
+    """What comes after the warm-up."""
+    return values[WARM_UP_TURNS:]
+
+
 def cost(case: Ran, plain: Ran) -> Cost:
     """Compares turn with turn, because the machine was the same for both, and takes the median; sums for the loop."""
-    mine, its = case.median_step_seconds[WARM_UP_TURNS:], plain.median_step_seconds[WARM_UP_TURNS:]
-    added = statistics.median(one - other for one, other in zip(mine, its, strict=True))
-    loop, its_loop = sum(case.seconds[WARM_UP_TURNS:]), sum(plain.seconds[WARM_UP_TURNS:])
-    steps = STEPS_PER_TURN * len(mine)
-    cpu = statistics.median(
-        one - other
-        for one, other in zip(case.cpu_seconds[WARM_UP_TURNS:], plain.cpu_seconds[WARM_UP_TURNS:], strict=True)
-    )
+
+    def added(mine: Sequence[float], its: Sequence[float]) -> float:
+        return statistics.median(one - other for one, other in zip(counted(mine), counted(its), strict=True))
+
+    step = added(case.median_step_seconds, plain.median_step_seconds)
+    loop, its_loop = sum(counted(case.seconds)), sum(counted(plain.seconds))
+    steps = STEPS_PER_TURN * len(counted(case.seconds))
     return Cost(
-        added, added / statistics.median(its), (loop - its_loop) / steps, loop / its_loop - 1, cpu / STEPS_PER_TURN
+        step_seconds=step,
+        step_share=step / statistics.median(counted(plain.median_step_seconds)),
+        loop_seconds_per_step=(loop - its_loop) / steps,
+        loop_share=loop / its_loop - 1,
+        cpu_seconds_per_step=added(case.cpu_seconds, plain.cpu_seconds) / STEPS_PER_TURN,
+    )
+
+
+def plain_of(one: Round, name: str) -> Ran:
+    """What a case is compared with: the mean of both plain programs, which scatters less; the one with the other."""
+    plain, again = one.ran[PLAIN], one.ran.get(CONTROL)
+    if again is None or name == CONTROL:
+        return plain
+
+    def mean(mine: Sequence[float], its: Sequence[float]) -> list[float]:
+        return [(one + other) / 2 for one, other in zip(mine, its, strict=True)]
+
+    return dataclasses.replace(
+        plain,
+        median_step_seconds=mean(plain.median_step_seconds, again.median_step_seconds),
+        seconds=mean(plain.seconds, again.seconds),
+        cpu_seconds=mean(plain.cpu_seconds, again.cpu_seconds),
     )
 
 
 def costs(rounds: Sequence[Round], name: str) -> list[Cost]:
     """What a case cost in each round."""
-    return [cost(one.ran[name], one.ran[PLAIN]) for one in rounds]
+    return [cost(one.ran[name], plain_of(one, name)) for one in rounds]
 
 
 def differing(ran: Mapping[str, Ran]) -> list[str]:
@@ -214,7 +240,7 @@ def show(result: Result) -> None:
             ]
         )
     print_table(rows)
-    print("median over the rounds, and its 90 % interval\n")
+    print("pseudo-median over the rounds, and its 90 % interval\n")
     stated = [one.ran[HEADRACE].stated_step_seconds for one in result.rounds if HEADRACE in one.ran]
     known = [seconds for seconds in stated if seconds is not None]
     if known:

@@ -76,7 +76,7 @@ struct HotLine {
     std::string file;
     std::uint32_t line = 0;
     std::string function;
-    std::uint64_t count = 0;  // looks that found a thread here
+    std::uint64_t count = 0;  // looks that found a thread here, the rarer ones counted as often as they are rarer
 };
 
 struct Machine {

@@ -24,6 +24,12 @@ namespace {
 constexpr Nanoseconds millisecond = 1000000;
 constexpr Nanoseconds scan_every = 200 * millisecond;
 
+// Looks at stacks grow rarer, and each counts for more: a short run needs many a second for its lines' shares, a long
+// one has enough of them, and they cost the program a part of a core.
+constexpr Nanoseconds stacks_every = 20 * millisecond;
+constexpr Nanoseconds rarer_after = 10'000 * millisecond;  // one stacks_every longer for each of these
+constexpr std::uint64_t rarest = 10;                       // times stacks_every
+
 // A look at the processes may not take more than this part of the time, however many they are.
 constexpr Nanoseconds tree_part = 400;
 
@@ -108,6 +114,8 @@ struct Watch::State {
     Nanoseconds next_scan = 0;
     Nanoseconds started;
     Nanoseconds next_tree = 0;
+    Nanoseconds next_stacks = 0;
+    std::uint64_t weight = 1;  // of the looks at stacks now
     Page<spool::Control> control;
     Samples samples;
     std::uint64_t looks = 0;
@@ -162,6 +170,28 @@ struct Watch::State {
 
     static bool trains(const spool::Header& header) { return header.trains != 0; }
 
+    void look_at_stacks() {
+        if (!recording()) {
+            return;
+        }
+        for (const auto& [name, header] : headers) {
+            if (gone.count(name) == 0) {
+                look_at(name, *header.get());
+            }
+        }
+        for (const std::string& name : gone) {
+            headers.erase(name);
+        }
+    }
+
+    // The next look, not in step with the program, and what it will count for.
+    void plan_stacks(Nanoseconds now) {
+        weight =
+            std::min(1 + static_cast<std::uint64_t>(std::max<Nanoseconds>(now - started, 0) / rarer_after), rarest);
+        const Nanoseconds every = static_cast<Nanoseconds>(weight) * stacks_every;
+        next_stacks = now + std::uniform_int_distribution<Nanoseconds>(every * 3 / 4, every * 5 / 4)(random);
+    }
+
     void look_at(const std::string& name, const spool::Header& header) {
         const spool::Kind context = context_of(header);
         const spool::PythonState& python = header.python;
@@ -178,7 +208,7 @@ struct Watch::State {
         const auto stack = reader.read({header.pid, python.thread_state, python.debug_offsets, python.version_hex});
         if (stack) {
             if (const sys::PythonFrame* frame = users_frame(**stack)) {
-                ++lines[{static_cast<std::uint8_t>(context), frame->file, frame->line, frame->function}];
+                lines[{static_cast<std::uint8_t>(context), frame->file, frame->line, frame->function}] += weight;
             }
         } else if (stack.error().code == ErrorCode::permission_denied) {
             limits.insert("The hot lines are absent: this system does not let headrace read its children's memory.");
@@ -193,9 +223,8 @@ Watch::Watch(std::filesystem::path spool, std::uint32_t root, Nanoseconds starte
     : state_(std::make_unique<State>(std::move(spool), root, started)) {}
 Watch::~Watch() = default;
 
-Nanoseconds Watch::pause() {
-    std::uniform_int_distribution<Nanoseconds> between(15 * millisecond, 25 * millisecond);
-    return between(state_->random);
+Nanoseconds Watch::pause() const {
+    return std::max<Nanoseconds>(std::min(state_->next_stacks, state_->next_tree) - sys::monotonic_now(), 0);
 }
 
 void Watch::look() {
@@ -207,16 +236,9 @@ void Watch::look() {
     if (now >= state_->next_tree) {
         state_->look_at_tree();
     }
-    if (!state_->recording()) {
-        return;
-    }
-    for (const auto& [name, header] : state_->headers) {
-        if (state_->gone.count(name) == 0) {
-            state_->look_at(name, *header.get());
-        }
-    }
-    for (const std::string& name : state_->gone) {
-        state_->headers.erase(name);
+    if (now >= state_->next_stacks) {
+        state_->look_at_stacks();
+        state_->plan_stacks(now);
     }
 }
 

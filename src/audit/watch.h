@@ -18,10 +18,11 @@ public:
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
 
-    // How long until the next look: about 20 ms, varied, so that looks do not fall into step with the program.
-    Nanoseconds pause();
+    // How long until the next look: from 20 ms in a run's first seconds to 200 ms after minutes, varied, so that looks
+    // do not fall into step with the program.
+    Nanoseconds pause() const;
 
-    // Looks once. Never fails: what cannot be read is left out, and limits() says so.
+    // Looks at what is due. Never fails: what cannot be read is left out, and the run's limits say so.
     void look();
 
     // Looks at the processes alone, when the command has ended and nobody has waited for it: what is exact then.

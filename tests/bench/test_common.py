@@ -18,6 +18,7 @@ from common import (
     not_above_zero,
     percent,
     ratios,
+    signed_rank_cut,
 )
 from hypothesis import given
 from hypothesis import strategies as st
@@ -30,11 +31,21 @@ def between(low: float, high: float, samples: int = 12) -> Estimate:
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=20))
-def test_an_estimate_is_the_median_inside_an_interval_of_the_samples(values: list[float]) -> None:
+def test_an_estimate_lies_inside_an_interval_of_the_samples(values: list[float]) -> None:
     found = estimate(values)
-    assert found.median == statistics.median(values)
     assert min(values) <= found.low <= found.median <= found.high <= max(values)
     assert found == estimate(values)
+
+
+def test_an_estimate_of_symmetric_samples_is_their_median() -> None:
+    values = [1.0, 2.0, 4.0, 8.0, 12.0, 14.0, 15.0]
+    assert estimate(values).median == statistics.median(values)
+
+
+@pytest.mark.parametrize(("count", "cut"), [(4, 0), (5, 1), (10, 11), (20, 61), (50, 467)])
+def test_the_cut_is_that_of_the_printed_tables(count: int, cut: int) -> None:
+    """Of Wilcoxon's signed ranks at a one-sided level of 5 %: their critical value is the last sum that is outside."""
+    assert signed_rank_cut(count) == cut
 
 
 def test_an_interval_leaves_out_what_is_rare_and_narrows_with_more_samples() -> None:

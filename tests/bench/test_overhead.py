@@ -64,6 +64,13 @@ def test_the_warm_up_does_not_count() -> None:
     assert steps.cost(slow, ran(0)) == steps.cost(ran(15e-6), ran(0))
 
 
+def test_a_case_is_compared_with_both_plain_programs_and_they_with_each_other() -> None:
+    both = [Round({PLAIN: ran(0), CONTROL: ran(4e-6), HEADRACE: ran(12e-6)}, 1.0)]
+    assert [one.step_seconds for one in steps.costs(both, HEADRACE)] == pytest.approx([10e-6])
+    assert [one.loop_seconds_per_step for one in steps.costs(both, HEADRACE)] == pytest.approx([10e-6])
+    assert [one.step_seconds for one in steps.costs(both, CONTROL)] == pytest.approx([4e-6])
+
+
 def test_headrace_passes_below_its_limits_and_below_the_peers() -> None:
     found = result(traceml=100e-6, gpuprof=90e-6, pyinstrument=40e-6, py_spy=11e-6)
     assert verdicts(found, *PEERS) == [Verdict.PASS] * 7
