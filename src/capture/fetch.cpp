@@ -1,7 +1,6 @@
 #include "capture/fetch.h"
 
 #include "capture/costs.h"
-#include "capture/hook.h"
 
 namespace headrace::capture {
 namespace {
@@ -22,18 +21,31 @@ std::uint64_t length_of(PyObject* list, std::uint64_t otherwise) {
     return list != nullptr && PyList_Check(list) ? static_cast<std::uint64_t>(PyList_Size(list)) : otherwise;
 }
 
-// Puts the timed dataset, or the program's own, into the fetcher.
-void time_samples(const FetchHook& hook, bool wanted) {
-    if (hook.timed == nullptr || *hook.times_samples == wanted) {
-        return;
-    }
-    const char* name = is_timed_iterator(hook.timed) ? "dataset_iter" : "dataset";
-    PyObject* fetcher = PyObject_GetAttrString(hook.function, "__self__");
-    if (fetcher != nullptr && PyObject_SetAttrString(fetcher, name, wanted ? hook.timed : untimed(hook.timed)) == 0) {
-        *hook.times_samples = wanted;
-    }
+// Counts of the kernel never go back, but one that cannot be read any more is 0.
+std::uint64_t since(std::uint64_t now, std::uint64_t before) { return now > before ? now - before : 0; }
+
+bool collates_by_itself(PyObject* fetcher) {
+    PyObject* automatic = fetcher != nullptr ? PyObject_GetAttrString(fetcher, "auto_collation") : nullptr;
     PyErr_Clear();
-    Py_XDECREF(fetcher);
+    Py_XDECREF(automatic);
+    return automatic == Py_True;
+}
+
+// What is known of this fetcher; of the one that was met first among the last ones, nothing, where it is new.
+Pace* pace_of(Thread* t, PyObject* fetcher) {
+    const auto address = reinterpret_cast<std::uint64_t>(fetcher);
+    if (t->pace != nullptr && t->pace->fetcher == address) {
+        return t->pace;
+    }
+    for (Pace& pace : t->paces) {
+        if (pace.fetcher == address) {
+            return &pace;
+        }
+    }
+    Pace* pace = &t->paces[t->next_pace++ % most_paces];
+    *pace = Pace{};
+    pace->fetcher = address;
+    return pace;
 }
 
 struct Cost {
@@ -42,16 +54,18 @@ struct Cost {
 };
 
 // Whether a brief batch took longer than those take that keep their core.
-bool is_slow(const Thread* t, std::uint64_t end) { return end - t->batch.start > 2 * t->usual_fetch + short_sample; }
+bool is_slow(const Thread* t, std::uint64_t end) {
+    return end - t->batch.start > 2 * t->pace->usual_fetch + short_sample;
+}
 
 // Of a part of a slow brief batch, nothing of which was read at its begin. What it took beyond the usual was without a
 // core where the thread lost it since the last look, and in the run queue as far as the time there allows it.
 Cost cost_of_slow(Thread* t, std::uint64_t wall) {
     const Scheduled seen = scheduled(t);
-    const std::uint64_t beyond = kept_core(t->last_scheduled, seen) ? 0 : wall - at_most(t->usual_fetch, wall);
-    t->light_kept_core = false;
-    t->brief_run = false;
-    return {wall - beyond, at_most(beyond, seen.run_queue - t->last_scheduled.run_queue)};
+    const std::uint64_t beyond = kept_core(t->last_scheduled, seen) ? 0 : wall - at_most(t->pace->usual_fetch, wall);
+    t->pace->light_kept_core = false;
+    t->pace->brief_run = false;
+    return {wall - beyond, at_most(beyond, since(seen.run_queue, t->last_scheduled.run_queue))};
 }
 
 Cost cost_of_brief(Thread* t, std::uint64_t wall, std::uint64_t end) {
@@ -65,11 +79,11 @@ Cost cost_of_light_fetch(Thread* t, std::uint64_t wall, std::uint64_t end) {
     }
     t->last_scheduled = b.collated ? b.collated_at : scheduled(t);  // nothing follows the collation
     if (kept_core(b.scheduled_0, t->last_scheduled)) {
-        t->usual_fetch = wall;
+        t->pace->usual_fetch = wall;
         return {wall, 0};
     }
-    t->light_kept_core = false;
-    return {thread_cpu() - b.cpu_0, t->last_scheduled.run_queue - b.scheduled_0.run_queue};
+    t->pace->light_kept_core = false;
+    return {thread_cpu() - b.cpu_0, since(t->last_scheduled.run_queue, b.scheduled_0.run_queue)};
 }
 
 // Its samples are all that is not its collate. What such a batch reads is known from the timed ones.
@@ -100,29 +114,31 @@ Cost cost_of_light_collate(Thread* t, std::uint64_t wall, std::uint64_t end) {
                 wall);
     const std::uint64_t off_core = wall - cpu;
     // The samples before it are short: what they had no core for is not more than this.
-    const std::uint64_t queue = b.collated_at.run_queue - b.scheduled_0.run_queue;
+    const std::uint64_t queue = since(b.collated_at.run_queue, b.scheduled_0.run_queue);
     return {cpu, off_core < short_sample ? 0 : at_most(queue, off_core)};
 }
 
 }  // namespace
 
-void begin_fetch(Thread* t, std::uint64_t start, PyObject* index, const FetchHook& hook) {
+void begin_fetch(Thread* t, std::uint64_t start, PyObject* fetcher, PyObject* index, bool of_iterator) {
     Batch& b = t->batch;
     b = Batch{};
     b.start = start;
-    b.light = t->last_sample != 0 && t->last_sample < short_sample && ++t->light_fetches < light_run;
-    time_samples(hook, !b.light);
+    Pace* pace = pace_of(t, fetcher);
+    t->pace = pace;
+    b.light = pace->last_sample != 0 && pace->last_sample < short_sample && ++pace->light_fetches < light_run;
     if (b.light) {
         b.samples = length_of(index, 1);
-        b.of_iterator = b.samples != 1 && hook.timed != nullptr && is_timed_iterator(hook.timed);
-        b.brief = t->brief_run && t->light_fetches > 1;
+        b.counted_by_collate = (of_iterator || index == nullptr || !PyList_Check(index)) && collates_by_itself(fetcher);
+        b.brief = pace->brief_run && pace->light_fetches > 1;
         if (!b.brief) {
             b.scheduled_0 = scheduled(t);
             b.cpu_0 = thread_cpu();
         }
         return;
     }
-    if (!t->is_worker) {  // a worker's own reading between two fetches is a few bytes of its index queue
+    // A worker's own reading between two fetches is a few bytes of its index queue.
+    if (!t->is_worker || !t->has_fetched) {
         const Bytes bytes = bytes_read(t);
         b.requested_0 = bytes.requested;
         b.storage_0 = bytes.from_storage;
@@ -130,8 +146,9 @@ void begin_fetch(Thread* t, std::uint64_t start, PyObject* index, const FetchHoo
         b.requested_0 = t->last_requested;
         b.storage_0 = t->last_storage;
     }
-    t->brief_run = t->light_kept_core && t->usual_fetch != 0 && t->usual_fetch < brief_fetch;
-    t->light_kept_core = true;
+    t->has_fetched = true;
+    pace->brief_run = pace->light_kept_core && pace->usual_fetch != 0 && pace->usual_fetch < brief_fetch;
+    pace->light_kept_core = true;
     t->random ^= t->random << 13;
     t->random ^= t->random >> 7;
     t->random ^= t->random << 17;
@@ -152,19 +169,19 @@ void end_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
     }
     const std::uint64_t cpu = thread_cpu();
     if (!b.collated) {
-        b.fetch_queue = scheduled(t).run_queue - b.scheduled_0.run_queue;
+        b.fetch_queue = since(scheduled(t).run_queue, b.scheduled_0.run_queue);
     }
-    t->last_sample = b.samples != 0 ? b.sample_wall / b.samples + 1 : 0;
-    const std::uint64_t stands_for = t->light_fetches + 1;  // batches, for what was not read of the others
-    t->light_fetches = 0;
+    t->pace->last_sample = b.samples != 0 ? b.sample_wall / b.samples + 1 : 0;
+    const std::uint64_t stands_for = t->pace->light_fetches + 1;  // batches, for what was not read of the others
+    t->pace->light_fetches = 0;
     const Bytes bytes = bytes_read(t);
     t->last_requested = bytes.requested;
     t->last_storage = bytes.from_storage;
     append(t, Kind::fetch, start, end - start, cpu - b.cpu_0, b.samples);
     append(t, Kind::fetch_samples, start, b.sample_wall, b.sample_cpu, b.fetch_queue);
     const std::uint64_t factor = t->is_worker ? 1 : stands_for;  // a worker's count goes on over the light batches
-    append(t, Kind::fetch_io, start, 0, (bytes.requested - b.requested_0) * factor,
-           (bytes.from_storage - b.storage_0) * factor);
+    append(t, Kind::fetch_io, start, 0, since(bytes.requested, b.requested_0) * factor,
+           since(bytes.from_storage, b.storage_0) * factor);
     const CpuTotals totals = cpu_totals();
     append(t, Kind::cpu, end, 0, totals.user - b.user_0, totals.system - b.system_0);
     if (b.samples != 0) {
@@ -175,14 +192,14 @@ void end_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
 void begin_collate(Thread* t, PyObject* samples) {
     Batch& b = t->batch;
     if (b.light) {
-        b.samples = b.of_iterator ? length_of(samples, b.samples) : b.samples;  // the last batch may have fewer
-        b.collate_cpu_0 = !b.brief && t->last_collate >= long_collate ? thread_cpu() : 0;
+        b.samples = b.counted_by_collate ? length_of(samples, b.samples) : b.samples;
+        b.collate_cpu_0 = !b.brief && t->pace->last_collate >= long_collate ? thread_cpu() : 0;
         return;
     }
     b.collate_cpu_0 = thread_cpu();
     b.collate_queue_0 = scheduled(t).run_queue;
     if (!b.collated) {
-        b.fetch_queue = b.collate_queue_0 - b.scheduled_0.run_queue;
+        b.fetch_queue = since(b.collate_queue_0, b.scheduled_0.run_queue);
         b.collated = true;
     }
 }
@@ -191,12 +208,12 @@ void end_collate(Thread* t, std::uint64_t start, std::uint64_t end) {
     Batch& b = t->batch;
     const std::uint64_t wall = end - start;
     const Cost cost = b.light ? cost_of_light_collate(t, wall, end)
-                              : Cost{thread_cpu() - b.collate_cpu_0, scheduled(t).run_queue - b.collate_queue_0};
+                              : Cost{thread_cpu() - b.collate_cpu_0, since(scheduled(t).run_queue, b.collate_queue_0)};
     b.collated = true;
     b.collate_wall += wall;
     b.collate_cpu += cost.cpu;
     b.collate_queue += cost.queue;
-    t->last_collate = wall;
+    t->pace->last_collate = wall;
     append(t, Kind::collate, start, wall, cost.cpu, cost.queue);
 }
 

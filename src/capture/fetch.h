@@ -11,15 +11,8 @@
 
 namespace headrace::capture {
 
-// The hook of a fetcher's fetch.
-struct FetchHook {
-    PyObject* function;   // the fetcher's own bound method
-    PyObject* timed;      // the TimedDataset or TimedIterator that stands in the fetcher while samples are timed
-    bool* times_samples;  // whether it stands there now
-};
-
-// `index` is what the fetch is asked for: a list for a batch; may be null.
-void begin_fetch(Thread* thread, std::uint64_t start, PyObject* index, const FetchHook& hook);
+// `fetcher` is torch's, over an iterator or not; `index` what it is asked for, a list for a batch. Both may be null.
+void begin_fetch(Thread* thread, std::uint64_t start, PyObject* fetcher, PyObject* index, bool of_iterator);
 void end_fetch(Thread* thread, std::uint64_t start, std::uint64_t end);
 
 // `samples` is what is collated; may be null.

@@ -6,6 +6,7 @@
 
 #include "capture/fetch.h"
 #include "capture/spool_writer.h"
+#include "capture/stand_ins.h"
 
 namespace headrace::capture {
 namespace {
@@ -17,11 +18,9 @@ struct Hook {
     PyObject* before;  // called with (args, kwargs) first, or null
     PyObject* after;   // called with (args, kwargs, result) when the call succeeded, or null
     PyObject* weak_references;
-    PyObject* timed;  // of a fetch: the TimedDataset or TimedIterator that its fetcher holds; otherwise null
     Kind kind;
     std::uint64_t b;  // of its records, where the kind itself puts nothing there
     bool off;
-    bool times_samples;  // the fetcher holds it now
 };
 
 // The type of the last iterator seen by a wait, and what is known of that type: saves failing attribute look-ups.
@@ -35,10 +34,22 @@ PyObject* name_rcvd_idx = nullptr;
 PyObject* name_in_order = nullptr;
 PyObject* name_input_ids = nullptr;
 PyObject* name_numel = nullptr;
+PyObject* tensor_type = nullptr;
+PyObject* function_modes = nullptr;
+
+// A method of a class binds to its instances, a built-in function does not: the hook of each does the same.
+PyTypeObject* binding_type = nullptr;
+PyTypeObject* plain_type = nullptr;
+
+bool is_hook(PyObject* object) { return Py_TYPE(object) == binding_type || Py_TYPE(object) == plain_type; }
 
 Hook* as_hook(PyObject* object) { return reinterpret_cast<Hook*>(object); }
 
-PyObject* first_argument(PyObject* args) { return PyTuple_Size(args) > 0 ? PyTuple_GetItem(args, 0) : nullptr; }
+PyObject* argument(PyObject* args, Py_ssize_t number) {
+    return PyTuple_Size(args) > number ? PyTuple_GetItem(args, number) : nullptr;
+}
+
+PyObject* first_argument(PyObject* args) { return argument(args, 0); }
 
 std::uint64_t address(PyObject* object) { return reinterpret_cast<std::uint64_t>(object); }
 
@@ -90,23 +101,31 @@ std::uint64_t batch_number(Thread* t, PyObject* iterator) {
     return out_of_order ? t->last_received : number_attribute(iterator, name_rcvd_idx, 0) & 0xffffffffU;
 }
 
-// Tokens in a batch that is a dictionary with input_ids, as language models' loaders make them; 0 for any other.
+// Whether calling a method of this object runs nothing but torch's own code.
+bool is_plain_tensor(PyObject* object) {
+    if (tensor_type == nullptr || reinterpret_cast<PyObject*>(Py_TYPE(object)) != tensor_type) {
+        return false;
+    }
+    PyObject* modes = PyObject_CallFunctionObjArgs(function_modes, nullptr);
+    const bool none = modes != nullptr && PyLong_Check(modes) && PyLong_AsLong(modes) == 0;
+    Py_XDECREF(modes);
+    return none;
+}
+
+// Tokens in a batch that is a dictionary with a tensor input_ids, as language models' loaders make them; 0 for any
+// other.
 std::uint64_t token_count(PyObject* batch) {
     if (batch == nullptr || !PyDict_Check(batch)) {
         return 0;
     }
     PyObject* ids = PyDict_GetItemWithError(batch, name_input_ids);  // borrowed
-    if (ids == nullptr) {
-        PyErr_Clear();
-        return 0;
+    std::uint64_t number = 0;
+    if (ids != nullptr && is_plain_tensor(ids)) {
+        PyObject* count = PyObject_CallMethodObjArgs(ids, name_numel, nullptr);
+        number = count != nullptr && PyLong_Check(count) ? PyLong_AsUnsignedLongLongMask(count) : 0;
+        Py_XDECREF(count);
     }
-    PyObject* count = PyObject_CallMethodObjArgs(ids, name_numel, nullptr);
-    if (count == nullptr) {
-        PyErr_Clear();
-        return 0;
-    }
-    const unsigned long long number = PyLong_Check(count) ? PyLong_AsUnsignedLongLongMask(count) : 0;
-    Py_DECREF(count);
+    PyErr_Clear();
     return number & 0xffffffffU;
 }
 
@@ -183,21 +202,23 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std:
     }
 }
 
-FetchHook fetch_of(Hook* hook) { return {hook->function, hook->timed, &hook->times_samples}; }
-
 PyObject* timed_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
     const std::uint64_t start = now();
     ++t->header->hooks;
     const bool measure = measures_itself(t);
     const int depth = push(t, hook->kind, start);
+    StandIns stand_ins{};
     if (hook->kind == Kind::fetch) {
-        begin_fetch(t, start, first_argument(args), fetch_of(hook));
+        const bool of_iterator = hook->b != 0;
+        begin_fetch(t, start, first_argument(args), argument(args, 1), of_iterator);
+        stand_ins = put_in(first_argument(args), of_iterator, !t->batch.light);
     } else if (hook->kind == Kind::collate) {
         begin_collate(t, first_argument(args));
     }
     std::uint64_t self_time = measure ? now() - start : 0;
     PyObject* result = PyObject_Call(hook->function, args, kwargs);
     const std::uint64_t end = now();
+    take_out(stand_ins);
     if (thread_if_open() != t) {
         return result;  // this is the child of a fork that happened inside the call: the record is the parent's
     }
@@ -243,17 +264,22 @@ PyObject* moment_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
     return result;
 }
 
-// Calls `before` or `after`. What they raise switches the hook off and goes no further.
-void notify(Hook* hook, PyObject* callback, PyObject* args, PyObject* kwargs, PyObject* result) {
+// Calls `before` or `after`. What they raise switches the hook off and goes no further, but for what is no Exception:
+// that is the program's, which was interrupted meanwhile. False with that error set.
+bool notify(Hook* hook, PyObject* callback, PyObject* args, PyObject* kwargs, PyObject* result) {
     PyObject* keywords = kwargs != nullptr ? kwargs : Py_None;
     PyObject* answer = result != nullptr ? PyObject_CallFunctionObjArgs(callback, args, keywords, result, nullptr)
                                          : PyObject_CallFunctionObjArgs(callback, args, keywords, nullptr);
-    if (answer == nullptr) {
-        hook->off = true;
-        report_disabled("a hook's notice");
-        return;
+    if (answer != nullptr) {
+        Py_DECREF(answer);
+        return true;
     }
-    Py_DECREF(answer);
+    if (PyErr_ExceptionMatches(PyExc_Exception) == 0) {
+        return false;
+    }
+    hook->off = true;
+    report_disabled("a hook's notice");
+    return true;
 }
 
 // The spool to record into. A queue is read by many threads that never train: they get no spool for it.
@@ -276,8 +302,8 @@ PyObject* hook_call(PyObject* object, PyObject* args, PyObject* kwargs) {
         }
         return PyObject_Call(hook->function, args, kwargs);
     }
-    if (hook->before != nullptr) {
-        notify(hook, hook->before, args, kwargs, nullptr);
+    if (hook->before != nullptr && !notify(hook, hook->before, args, kwargs, nullptr)) {
+        return nullptr;
     }
     PyObject* result = nullptr;
     if (t == nullptr) {
@@ -287,8 +313,8 @@ PyObject* hook_call(PyObject* object, PyObject* args, PyObject* kwargs) {
     } else {
         result = timed_call(hook, t, args, kwargs);
     }
-    if (result != nullptr && hook->after != nullptr && !hook->off) {
-        notify(hook, hook->after, args, kwargs, result);
+    if (result != nullptr && hook->after != nullptr && !hook->off && !notify(hook, hook->after, args, kwargs, result)) {
+        Py_CLEAR(result);
     }
     return result;
 }
@@ -325,7 +351,7 @@ PyObject* hook_compare(PyObject* self, PyObject* other, int operation) {
         Py_RETURN_NOTIMPLEMENTED;
     }
     PyObject* mine = as_hook(self)->function;
-    PyObject* theirs = Py_TYPE(other) == Py_TYPE(self) ? as_hook(other)->function : other;
+    PyObject* theirs = is_hook(other) ? as_hook(other)->function : other;
     return PyObject_RichCompare(mine, theirs, operation);
 }
 
@@ -334,7 +360,6 @@ int hook_traverse(PyObject* self, visitproc visit, void* arg) {
     Py_VISIT(as_hook(self)->function);
     Py_VISIT(as_hook(self)->before);
     Py_VISIT(as_hook(self)->after);
-    Py_VISIT(as_hook(self)->timed);
     return 0;
 }
 
@@ -342,7 +367,6 @@ int hook_clear(PyObject* self) {
     Py_CLEAR(as_hook(self)->function);
     Py_CLEAR(as_hook(self)->before);
     Py_CLEAR(as_hook(self)->after);
-    Py_CLEAR(as_hook(self)->timed);
     return 0;
 }
 
@@ -398,7 +422,6 @@ void* slot(Function* function) {
 }
 
 PyType_Slot hook_slots[] = {{Py_tp_call, slot(hook_call)},
-                            {Py_tp_descr_get, slot(hook_bind)},
                             {Py_tp_getattro, slot(hook_getattr)},
                             {Py_tp_setattro, slot(hook_setattr)},
                             {Py_tp_repr, slot(hook_repr)},
@@ -410,11 +433,15 @@ PyType_Slot hook_slots[] = {{Py_tp_call, slot(hook_call)},
                             {Py_tp_getset, hook_getset},
                             {Py_tp_methods, hook_methods},
                             {Py_tp_members, hook_members},
+                            {0, nullptr},  // the room for what binds
                             {0, nullptr}};
-// METHOD_DESCRIPTOR lets the interpreter call it as a method without making a bound object first.
-PyType_Spec hook_spec = {"headrace.Hook", sizeof(Hook), 0,
-                         Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC | Py_TPFLAGS_METHOD_DESCRIPTOR, hook_slots};
-PyObject* hook_type = nullptr;
+constexpr std::size_t binding_slot = sizeof hook_slots / sizeof *hook_slots - 2;
+constexpr unsigned int hook_flags = Py_TPFLAGS_DEFAULT | Py_TPFLAGS_HAVE_GC;
+
+PyTypeObject* make_type(unsigned int more_flags) {
+    PyType_Spec spec = {"headrace.Hook", sizeof(Hook), 0, hook_flags | more_flags, hook_slots};
+    return reinterpret_cast<PyTypeObject*>(PyType_FromSpec(&spec));
+}
 
 }  // namespace
 
@@ -444,44 +471,65 @@ bool set_method_type(PyObject* type) {
     return true;
 }
 
-PyObject* make_hook(PyObject*, PyObject* args, PyObject* kwargs) {
-    static const char* names[] = {"function", "kind", "after", "before", "timed", nullptr};
-    PyObject *function = nullptr, *after = Py_None, *before = Py_None, *timed = nullptr;
-    int kind = 0;
-    if (PyArg_ParseTupleAndKeywords(args, kwargs, "Oi|OOO", const_cast<char**>(names), &function, &kind, &after,
-                                    &before, &timed) == 0) {
-        return nullptr;
-    }
-    Hook* hook = PyObject_GC_New(Hook, reinterpret_cast<PyTypeObject*>(hook_type));
+void set_tensor_type(PyObject* type, PyObject* modes) {
+    Py_INCREF(type);
+    Py_INCREF(modes);
+    tensor_type = type;
+    function_modes = modes;
+}
+
+PyObject* hooked_function(PyObject* object) noexcept { return is_hook(object) ? as_hook(object)->function : nullptr; }
+
+PyObject* new_hook(PyObject* function, Kind kind) {
+    PyTypeObject* type = PyType_GetSlot(Py_TYPE(function), Py_tp_descr_get) != nullptr ? binding_type : plain_type;
+    Hook* hook = PyObject_GC_New(Hook, type);
     if (hook == nullptr) {
         return nullptr;
     }
     Py_INCREF(function);
     hook->function = function;
-    hook->after = after != Py_None ? after : nullptr;
-    hook->before = before != Py_None ? before : nullptr;
-    Py_XINCREF(hook->after);
-    Py_XINCREF(hook->before);
-    hook->timed = timed;
-    Py_XINCREF(timed);
-    hook->times_samples = true;
-    hook->kind = static_cast<Kind>(kind & 0xff);
-    hook->b = static_cast<std::uint64_t>(kind) >> 8;
-    hook->off = false;
+    hook->before = nullptr;
+    hook->after = nullptr;
     hook->weak_references = nullptr;
+    hook->kind = kind;
+    hook->b = 0;
+    hook->off = false;
     PyObject_GC_Track(hook);
     return reinterpret_cast<PyObject*>(hook);
 }
 
-int add_hook_types(PyObject*) {
+PyObject* make_hook(PyObject*, PyObject* args, PyObject* kwargs) {
+    static const char* names[] = {"function", "kind", "after", "before", nullptr};
+    PyObject *function = nullptr, *after = Py_None, *before = Py_None;
+    int kind = 0;
+    if (PyArg_ParseTupleAndKeywords(args, kwargs, "Oi|OO", const_cast<char**>(names), &function, &kind, &after,
+                                    &before) == 0) {
+        return nullptr;
+    }
+    PyObject* object = new_hook(function, static_cast<Kind>(kind & 0xff));
+    if (object == nullptr) {
+        return nullptr;
+    }
+    Hook* hook = as_hook(object);
+    hook->b = static_cast<std::uint64_t>(kind) >> 8;
+    hook->after = after != Py_None ? after : nullptr;
+    hook->before = before != Py_None ? before : nullptr;
+    Py_XINCREF(hook->after);
+    Py_XINCREF(hook->before);
+    return object;
+}
+
+bool make_hook_types() {
     name_rcvd_idx = PyUnicode_InternFromString("_rcvd_idx");
     name_in_order = PyUnicode_InternFromString("_in_order");
     name_input_ids = PyUnicode_InternFromString("input_ids");
     name_numel = PyUnicode_InternFromString("numel");
-    hook_type = PyType_FromSpec(&hook_spec);
-    const bool made = name_rcvd_idx != nullptr && name_in_order != nullptr && name_input_ids != nullptr &&
-                      name_numel != nullptr && hook_type != nullptr;
-    return made ? 0 : -1;
+    plain_type = make_type(0);
+    hook_slots[binding_slot] = {Py_tp_descr_get, slot(hook_bind)};
+    // METHOD_DESCRIPTOR lets the interpreter call it as a method without making a bound object first.
+    binding_type = make_type(Py_TPFLAGS_METHOD_DESCRIPTOR);
+    return name_rcvd_idx != nullptr && name_in_order != nullptr && name_input_ids != nullptr && name_numel != nullptr &&
+           plain_type != nullptr && binding_type != nullptr;
 }
 
 }  // namespace headrace::capture

@@ -11,19 +11,24 @@
 
 namespace headrace::capture {
 
-// Adds the types Hook, TimedDataset and TimedIterator to the module. -1 with a Python error set on failure.
-int add_hook_types(PyObject* module);
-int add_dataset_types(PyObject* module);
+// At the load of the module. False with a Python error set on failure.
+bool make_hook_types();
 
-// What a TimedDataset or TimedIterator stands for; borrowed.
-PyObject* untimed(PyObject* timed) noexcept;
-bool is_timed_iterator(PyObject* timed) noexcept;
+// A new reference to a hook that stands for a callable; null with a Python error set on failure.
+PyObject* new_hook(PyObject* function, spool::Kind kind);
+
+// What a hook stands for, borrowed; null where the object is no hook.
+PyObject* hooked_function(PyObject* object) noexcept;
+
+// How to count the elements of a batch of torch.Tensor: the type itself, and torch's function that tells how many of
+// the program's function modes would see the call.
+void set_tensor_type(PyObject* type, PyObject* modes);
 
 // Counts a failed hook and writes what failed into the spool; takes and clears the Python error that is set.
 void report_disabled(const char* where);
 
-// hook(function, kind, after=None, before=None, timed=None) of the module. Above its lowest 8 bits `kind` has what b of
-// the records is. `timed` belongs to a fetch: the TimedDataset or TimedIterator that stands in its fetcher.
+// hook(function, kind, after=None, before=None) of the module. Above its lowest 8 bits `kind` has what b of the records
+// is; of a fetch whether its fetcher has an iterator.
 PyObject* make_hook(PyObject* module, PyObject* args, PyObject* kwargs);
 
 // The method type (that of a bound Python method), which the stable ABI does not name. Borrowed; set once.

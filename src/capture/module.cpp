@@ -3,6 +3,7 @@
 #include "capture/costs.h"
 #include "capture/hook.h"
 #include "capture/spool_writer.h"
+#include "capture/stand_ins.h"
 
 namespace headrace::capture {
 namespace {
@@ -14,17 +15,27 @@ bool teardown_seen = false;
 
 PyObject* nothing() { Py_RETURN_NONE; }
 
-// start(folder, hexversion, rank + 1, local rank + 1, method type) -> bool
+// start(folder as bytes, hexversion, rank + 1, local rank + 1, method type) -> bool
 PyObject* module_start(PyObject*, PyObject* args) {
     const char* folder = nullptr;
     unsigned int version = 0;
     int rank = 0, local_rank = 0;
     PyObject* method = nullptr;
-    if (PyArg_ParseTuple(args, "sIiiO", &folder, &version, &rank, &local_rank, &method) == 0) {
+    if (PyArg_ParseTuple(args, "yIiiO", &folder, &version, &rank, &local_rank, &method) == 0) {
         return nullptr;
     }
     set_method_type(method);
     return PyBool_FromLong(start(folder, version, rank, local_rank) ? 1 : 0);
+}
+
+// tensor_type(type, modes): see set_tensor_type
+PyObject* module_tensor_type(PyObject*, PyObject* args) {
+    PyObject *type = nullptr, *modes = nullptr;
+    if (PyArg_ParseTuple(args, "OO", &type, &modes) == 0) {
+        return nullptr;
+    }
+    set_tensor_type(type, modes);
+    return nothing();
 }
 
 // ready(program): the shim is done; program is a JSON text. Opens the spool of this thread.
@@ -140,7 +151,10 @@ PyObject* exec_module(PyObject* capsule, PyObject* module) {
     PyErr_Fetch(&type, &value, &trace);
     if (result != nullptr && call->after != Py_None) {
         PyObject* answer = PyObject_CallFunctionObjArgs(call->after, module, nullptr);
-        if (answer == nullptr) {
+        if (answer == nullptr && PyErr_ExceptionMatches(PyExc_Exception) == 0) {  // the program was interrupted
+            Py_CLEAR(result);
+            PyErr_Fetch(&type, &value, &trace);
+        } else if (answer == nullptr) {
             report_disabled("hooks of an imported module");
         }
         Py_XDECREF(answer);
@@ -332,6 +346,7 @@ PyObject* module_calibrate(PyObject*, PyObject* args) {
 PyMethodDef methods[] = {
     {"start", module_start, METH_VARARGS, nullptr},
     {"ready", module_ready, METH_VARARGS, nullptr},
+    {"tensor_type", module_tensor_type, METH_VARARGS, nullptr},
     {"now", module_now, METH_NOARGS, nullptr},
     {"recording", module_recording, METH_NOARGS, nullptr},
     {"importing", module_importing, METH_NOARGS, nullptr},
@@ -364,7 +379,7 @@ constexpr Constant constants[] = {
     {"WORKER_BEGIN", static_cast<long>(Kind::worker_begin)},
     {"RECEIVE", static_cast<long>(Kind::receive)},
     {"FETCH", static_cast<long>(Kind::fetch)},
-    {"COLLATE", static_cast<long>(Kind::collate)},
+    {"FETCH_ITERATOR", static_cast<long>(Kind::fetch) | 1L << 8},
     {"PUT", static_cast<long>(Kind::put)},
     {"SEND", static_cast<long>(Kind::send)},
     {"FORWARD", static_cast<long>(Kind::forward)},
@@ -411,8 +426,7 @@ extern "C" __attribute__((visibility("default"))) PyObject* PyInit__recorder() {
     using namespace headrace::capture;
     loaded_at = now();
     PyObject* module = PyModule_Create(&definition);
-    if (module == nullptr || add_hook_types(module) != 0 || add_dataset_types(module) != 0 ||
-        add_constants(module) != 0) {
+    if (module == nullptr || !make_hook_types() || !make_stand_in_types() || add_constants(module) != 0) {
         Py_XDECREF(module);
         return nullptr;
     }

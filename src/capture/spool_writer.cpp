@@ -147,6 +147,7 @@ void close_descriptors(Thread* t) {
 // A thread ended: its file goes to the next new thread, so that a program of many short threads makes few files.
 void on_thread_exit(void* value) {
     Thread* t = static_cast<Thread*>(value);
+    current = nullptr;
     pthread_mutex_lock(&free_lock);
     t->header->depth = 0;
     t->header->python.thread_state = 0;
@@ -183,6 +184,7 @@ Thread* reuse_free(std::uint32_t tid) {
         return nullptr;
     }
     t->batch = Batch{};
+    t->has_fetched = false;  // the thread's own counts begin anew
     t->header->python.thread_state = reinterpret_cast<std::uint64_t>(PyThreadState_Get());
     char digits[16];
     const int length = snprintf(digits, sizeof digits, "%u", tid);
@@ -392,15 +394,18 @@ bool inside(const Thread* t, spool::Kind kind) noexcept {
 }
 
 void count_step(Thread* t, std::uint64_t optimizer) noexcept {
-    if (!t->batch_since_step && t->counted_before && optimizer != t->last_counted) {
+    if (!t->batch_since_step && t->steps != 0 && optimizer != t->last_counted) {
         return;  // another optimizer of the same step
     }
     t->batch_since_step = false;
-    t->counted_before = true;
     t->last_counted = optimizer;
+    ++t->steps;
     spool::Control* control = process.control;
-    const std::uint64_t steps = __atomic_add_fetch(&control->steps, 1, __ATOMIC_RELAXED);
-    if (control->max_steps != 0 && steps >= control->max_steps) {
+    std::uint64_t most = __atomic_load_n(&control->steps, __ATOMIC_RELAXED);
+    while (most < t->steps &&
+           !__atomic_compare_exchange_n(&control->steps, &most, t->steps, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
+    }
+    if (control->max_steps != 0 && t->steps >= control->max_steps) {
         stop_all(t);
     }
 }

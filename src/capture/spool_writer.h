@@ -47,10 +47,22 @@ struct Batch {
     std::uint64_t single_wall;
     std::uint64_t single_cpu;
     bool collated;
-    bool light;        // its samples are not timed one by one
-    bool brief;        // nor is its scheduling asked at its begin
-    bool of_iterator;  // how many samples it has, its collation tells
+    bool light;               // its samples are not timed one by one
+    bool brief;               // nor is its scheduling asked at its begin
+    bool counted_by_collate;  // how many samples it has, its collation tells
 };
+
+// What is known of the batches of one fetcher; see fetch.h.
+struct Pace {
+    std::uint64_t fetcher;       // its address; 0: none
+    std::uint64_t last_sample;   // mean wall time of the samples of the last batch that was timed
+    std::uint64_t last_collate;  // wall time of the last collation
+    std::uint64_t usual_fetch;   // wall time of a light batch that kept its core
+    unsigned light_fetches;      // since the last timed batch
+    bool light_kept_core;        // all of them
+    bool brief_run;              // the light batches of this run are brief, but for the first
+};
+inline constexpr unsigned most_paces = 4;  // loaders that a loop may ask by turns
 
 // A file of /proc that stays open, under a high number.
 struct ProcFile {
@@ -77,16 +89,14 @@ struct Thread {
     std::uint64_t last_received;   // index + 1 of the batch that came last out of a data queue
     std::uint64_t last_requested;  // bytes_read at the end of the last fetch
     std::uint64_t last_storage;
-    std::uint64_t last_sample;   // mean wall time of the samples of the last batch that was timed
-    std::uint64_t last_collate;  // wall time of the last collation
-    unsigned light_fetches;      // since the last timed batch
-    bool light_kept_core;        // all of them
-    bool brief_run;              // the light batches of this run are brief, but for the first
-    std::uint64_t usual_fetch;   // wall time of a light batch that kept its core
-    Scheduled last_scheduled;    // at the end of the last light batch that asked
+    Pace paces[most_paces];
+    Pace* pace;  // of the fetcher that fetches now or was the last one to
+    unsigned next_pace;
+    Scheduled last_scheduled;  // at the end of the last light batch that asked
     bool is_worker;
+    bool has_fetched;
     bool batch_since_step;
-    bool counted_before;
+    std::uint64_t steps;         // counted so far
     std::uint64_t last_counted;  // the optimizer whose step was counted last
     Batch batch;
     char path[1];  // allocated longer: the absolute path of the file
@@ -116,8 +126,8 @@ void pop(Thread* thread, int depth) noexcept;
 bool inside(const Thread* thread, spool::Kind kind) noexcept;
 
 // Counts a step for --max-steps and --progress as the ledger does: once for each batch, and where the optimizer that
-// was counted last steps again. `optimizer` is its address; 0 where the program marks its steps. Ends the recording at
-// the limit.
+// was counted last steps again. `optimizer` is its address; 0 where the program marks its steps. Of several ranks the
+// one that is furthest counts. Ends the recording at the limit.
 void count_step(Thread* thread, std::uint64_t optimizer) noexcept;
 
 // Ends the recording of every process of the run.

@@ -228,7 +228,7 @@ def test_a_broken_sitecustomize_of_the_users_own(tmp_path: Path) -> None:
 
 HOOK_POINTS = (
     "torch.utils.data.dataloader._BaseDataLoaderIter.__next__",
-    "torch.utils.data.dataloader._DatasetKind.create_fetcher",
+    "torch.utils.data._utils.fetch._MapDatasetFetcher.fetch",
     "torch.utils.data.dataloader._MultiProcessingDataLoaderIter._try_get_data",
     "torch.utils.data._utils.worker._worker_loop",
     "torch.nn.Module.train",

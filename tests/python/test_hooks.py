@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
 
 from harness import audit
@@ -60,3 +62,54 @@ def test_max_steps_counts_the_steps_of_the_ledger(tmp_path: Path) -> None:
         ended = audit(command, options=options, home=tmp_path / str(steps), cwd=tmp_path)
         assert ended.returncode == 0, ended.stderr.decode()
         assert ended.report["steady"]["steps"] == steps - 1
+
+
+COUNTS = """
+import torch
+from torch.utils.data import BatchSampler, DataLoader, Dataset, SequentialSampler, TensorDataset
+class Tuples(BatchSampler):
+    def __iter__(self):
+        return map(tuple, super().__iter__())
+class Nested(Dataset):
+    inner = DataLoader(TensorDataset(torch.ones(8, 4)), batch_size=2)
+    def __len__(self):
+        return 64 * 40
+    def __getitem__(self, index):
+        return sum(x.sum(0) for (x,) in self.inner) if index % 64 == 0 else torch.ones(4)
+data = TensorDataset(torch.ones(64 * 40, 4))
+tuples = DataLoader(data, batch_sampler=Tuples(SequentialSampler(data), 64, False))
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for loader in (tuples, DataLoader(Nested(), batch_size=64)):
+    for x in loader:
+        model(x[0] if loader is tuples else x).sum().backward()
+        optimizer.step()
+"""
+
+
+def test_samples_are_counted_once(tmp_path: Path) -> None:
+    """Also where a batch's indices are no list, and where a sample loads a data set of its own."""
+    ended = audit([sys.executable, "-c", COUNTS], home=tmp_path / "home", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr.decode()
+    [database] = (tmp_path / "home").glob("runs/*/run.db")
+    with closing(sqlite3.connect(database)) as run:
+        fetched = run.execute("SELECT b FROM span WHERE kind = 9 ORDER BY id").fetchall()
+        collated = run.execute("SELECT count(*) FROM span WHERE kind = 12").fetchall()
+    assert fetched == [(64,)] * 80
+    assert collated == [(80,)]
+
+
+def test_max_steps_counts_the_steps_of_each_rank(tmp_path: Path) -> None:
+    """Of two ranks that train at once each is recorded for that many steps."""
+    train = "import torch\n" + TRAINS + "for _ in range(40):\n    for (x,) in loader:\n        step(x)\n"
+    ranks = (
+        "import os, subprocess, sys\n"
+        f"ranks = [subprocess.Popen([sys.executable, '-c', {train!r}], env=dict(os.environ, RANK=str(rank)))"
+        " for rank in range(2)]\n"
+        "sys.exit(max(rank.wait() for rank in ranks))\n"
+    )
+    options = ("--quiet", "--max-steps", "30")
+    ended = audit([sys.executable, "-c", ranks], options=options, home=tmp_path / "home", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr.decode()
+    assert ended.report["steady"]["steps"] >= 15  # rank 0 may be behind the one that ended the recording
+    assert len(ended.report["ranks"]) == 2

@@ -143,6 +143,14 @@ def test_pickles(tmp_path: Path) -> None:
     assert same(program("pickles.py"), tmp_path).returncode == 0
 
 
+@pytest.mark.row(TABLE, name="names, lifetimes, exceptions, fetchers")
+def test_manners(tmp_path: Path) -> None:
+    """What binds, what lives how long, what is raised, and what a fetcher holds."""
+    plain = same(program("manners.py"), tmp_path)
+    assert (plain.returncode, plain.stderr) == (0, b"")
+    assert plain.stdout.count(b"closed") == 3
+
+
 @pytest.mark.row(TABLE, name="a sitecustomize of the user's own")
 def test_users_own_sitecustomize(tmp_path: Path) -> None:
     """It runs in every interpreter in which it runs without headrace, and is the one that they find."""

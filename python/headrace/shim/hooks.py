@@ -20,6 +20,7 @@ _ModuleSpec = type(sys.__spec__)
 _TARGETS = {
     "torch": ("torch_hooks", "hook_torch"),
     "torch.utils.data.dataloader": ("torch_hooks", "hook_dataloader"),
+    "torch.utils.data._utils.fetch": ("torch_hooks", "hook_fetch"),
     "torch.utils.data._utils.worker": ("torch_hooks", "hook_worker"),
     "torch.optim.optimizer": ("torch_hooks", "hook_optimizer"),
     "torch._dynamo.eval_frame": ("torch_hooks", "hook_compiler"),
@@ -82,7 +83,10 @@ def _imports(name: str) -> bool:
     importlib.util.find_spec gives the specification to the program, which may keep, compare or pickle it. But what is
     hooked may be looked for by importlib.util.find_spec, too: by another finder within the import, or by reload.
     """
-    frame: Any = sys._getframe(3)  # of what had importlib's _find_spec call find_spec
+    frame: Any = sys._getframe(1).f_back  # of what has called find_spec
+    frame = frame and frame.f_back  # of what had importlib's _find_spec call it
+    if frame is None:  # the program itself asks
+        return False
     if frame.f_code.co_name == "_find_and_load_unlocked":
         return True
     while name in _TARGETS and frame is not None:
@@ -193,10 +197,12 @@ def install(here: str, spool: str) -> None:
     """Begin recording this process into the folder ``spool``."""
     if any(helper in argument for helper in _HELPERS for argument in sys.orig_argv[1:4]):
         return
+    if "t" in getattr(sys, "abiflags", "") or sys.implementation.name != "cpython":
+        return  # the recorder is no extension of theirs: to load it would be a crash
     recorder = _load_recorder(here)
     shim = Shim(here, recorder)
     finder = Finder(shim)
-    if not recorder.start(spool, sys.hexversion, _rank("RANK"), _rank("LOCAL_RANK"), type(finder.find_spec)):
+    if not recorder.start(os.fsencode(spool), sys.hexversion, _rank("RANK"), _rank("LOCAL_RANK"), type(finder.find_spec)):
         return
     sys.meta_path.insert(0, finder)
     for name in _TARGETS:  # imported before us, by a .pth file for example

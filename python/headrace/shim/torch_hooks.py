@@ -26,6 +26,9 @@ def hook_torch(recorder: "Any", torch: "Any") -> None:
     register = getattr(threading, "_register_atexit", None)
     if register is not None:
         register(recorder.teardown)
+    modes = getattr(torch._C, "_len_torch_function_stack", None)
+    if modes is not None:
+        recorder.tensor_type(torch.Tensor, modes)
     _replace(recorder, torch.autograd, "backward", recorder.BACKWARD)
     _replace(recorder, torch.autograd, "grad", recorder.BACKWARD)
     _replace(recorder, torch, "save", recorder.CHECKPOINT)
@@ -44,9 +47,11 @@ def hook_optimizer(recorder: "Any", module: "Any") -> None:
     """
     torch = sys.modules["torch"]  # not whole yet: its compiler is looked up when it is asked
     release = tuple(int(part) for part in torch.__version__.split(".")[:2])
-    if release < (2, 3):  # it has no word for it, and compiles no optimizer
-        module.register_optimizer_step_pre_hook(recorder.optimizer_begin)
-        module.register_optimizer_step_post_hook(recorder.optimizer_end)
+    # Put in directly, under keys that torch gives to nobody: its own function for it would use up two of the numbers
+    # by which the program's hooks are known, also in a pickle.
+    before, after = module._global_optimizer_pre_hooks, module._global_optimizer_post_hooks
+    if release < (2, 3):  # it has no word for whether it compiles, and compiles no optimizer
+        before[-1], after[-1] = recorder.optimizer_begin, recorder.optimizer_end
         return
     begin, end = recorder.optimizer_begin, recorder.optimizer_end
 
@@ -58,8 +63,7 @@ def hook_optimizer(recorder: "Any", module: "Any") -> None:
         if not torch.compiler.is_compiling():
             end(optimizer, args, kwargs)
 
-    module.register_optimizer_step_pre_hook(step_begins)
-    module.register_optimizer_step_post_hook(step_ended)
+    before[-1], after[-1] = step_begins, step_ended
 
 
 def hook_compiler(recorder: "Any", module: "Any") -> None:
@@ -112,7 +116,7 @@ def _loader_config(loader: "Any") -> str:
 
 
 def hook_dataloader(recorder: "Any", module: "Any") -> None:
-    """Loader iterators in the process that trains, and the fetcher wherever it runs."""
+    """Loader iterators in the process that trains."""
 
     def iterated(args: "tuple[Any, ...]", kwargs: "Any", iterator: "Any") -> None:
         loader = args[0]
@@ -121,18 +125,21 @@ def hook_dataloader(recorder: "Any", module: "Any") -> None:
         for number, worker in enumerate(getattr(iterator, "_workers", ())):
             recorder.moment(recorder.WORKER, id(iterator), number << 32 | (worker.pid or 0))
 
-    def fetcher_made(args: "tuple[Any, ...]", kwargs: "Any", fetcher: "Any") -> None:
-        fetcher.collate_fn = recorder.hook(fetcher.collate_fn, recorder.COLLATE)
-        if hasattr(fetcher, "dataset_iter"):
-            timed = fetcher.dataset_iter = recorder.TimedIterator(fetcher.dataset_iter)
-        else:
-            timed = fetcher.dataset = recorder.TimedDataset(fetcher.dataset)
-        fetcher.fetch = recorder.hook(fetcher.fetch, recorder.FETCH, timed=timed)
-
     _replace(recorder, module._BaseDataLoaderIter, "__next__", recorder.WAIT)
     _replace(recorder, module.DataLoader, "__iter__", recorder.ITER, after=iterated)
     _replace(recorder, module._MultiProcessingDataLoaderIter, "_try_get_data", recorder.RECEIVE)
-    _replace(recorder, module._DatasetKind, "create_fetcher", recorder.NONE, after=fetcher_made)
+
+
+def hook_fetch(recorder: "Any", module: "Any") -> None:
+    """The fetchers, wherever they run. The hook times their samples and the collation too, and leaves them as they are.
+
+    The hook is on their classes: in the fetcher itself it would make a cycle, and keep the program's dataset alive.
+    """
+    for owner, kind in (
+        (module._MapDatasetFetcher, recorder.FETCH),
+        (module._IterableDatasetFetcher, recorder.FETCH_ITERATOR),
+    ):
+        owner.fetch = recorder.hook(vars(owner)["fetch"], kind)  # not that of a base class
 
 
 def hook_worker(recorder: "Any", module: "Any") -> None:
