@@ -20,10 +20,11 @@ demo: build corpus ## Set up, build, and audit a real training program (examples
 	.venv/bin/headrace audit -- $(PYTHON_BIN) examples/train_resnet.py --data $(CORPUS) \
 		--out .cache/demo $(DEMO_FLAGS)
 
+test: TIDY_FLAGS := --no-analyzer
 test: lint unit ## Set up, build, and run the fast set of all tests
 	tools/run_tests $(JOBS) "not slow" $(PYTEST_FLAGS)
 
-test-slow: lint unit ## The fast set and the slow one: kills, soaks, full tables
+test-slow: lint unit-release unit ## The fast set and the slow one: kills, soaks, full tables
 	tools/run_tests $(JOBS) "slow or not slow" $(PYTEST_FLAGS)
 
 bench: build corpus ## Run every benchmark of bench/
@@ -42,7 +43,7 @@ lint: setup build/tidy/build.ninja ## clang-format, clang-tidy, ruff, mypy, laye
 	tools/check_layers
 	tools/check_sizes
 	clang-format --dry-run -Werror $$(tools/sources c++)
-	tools/tidy --jobs $(JOBS)
+	tools/tidy --jobs $(JOBS) $(TIDY_FLAGS)
 	$(PYTHON_BIN) -m ruff check --quiet
 	$(PYTHON_BIN) -m ruff format --check --quiet
 	$(PYTHON_BIN) -m mypy
@@ -68,12 +69,11 @@ corpus: setup
 	@$(PYTHON_BIN) tools/make_corpus.py --count 2000 --out $(CORPUS) --seed 1 --procs $(JOBS)
 
 # The sanitizers look at all but the recorder, which rides in a Python that is not built with them.
-unit: build build/release/build.ninja build/asan/build.ninja build/tsan/build.ninja
-	@set -e; for preset in release asan tsan; do \
-		cmake --build build/$$preset -j $(JOBS) --target unit_tests; \
-	done; for preset in release asan tsan; do \
-		ctest --test-dir build/$$preset -j $(JOBS); \
-	done
+unit: build unit-asan unit-tsan ## Build, and run the unit tests under the sanitizers
+
+unit-%: build/%/build.ninja
+	@cmake --build build/$* -j $(JOBS) --target unit_tests
+	@ctest --test-dir build/$* -j $(JOBS)
 
 # Configured once: ninja itself sees changes of the CMake files and new sources.
 build/%/build.ninja: CMakePresets.json .venv/.headrace-setup

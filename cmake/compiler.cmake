@@ -12,6 +12,10 @@ if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_L
         list(APPEND HEADRACE_WARNINGS -Wno-maybe-uninitialized -Wno-stringop-overread)
     endif()
 endif()
+if(CMAKE_UNITY_BUILD)
+    # Several sources in one: what is a file's own seems to be shared. The other builds keep these warnings.
+    list(APPEND HEADRACE_WARNINGS -Wno-subobject-linkage -Wno-shadow)
+endif()
 target_compile_options(headrace_flags INTERFACE ${HEADRACE_WARNINGS})
 target_compile_definitions(headrace_flags INTERFACE HEADRACE_VERSION="${HEADRACE_VERSION}")
 target_include_directories(headrace_flags INTERFACE "${PROJECT_SOURCE_DIR}/include" "${PROJECT_SOURCE_DIR}/src")

@@ -14,7 +14,6 @@ constexpr std::uint64_t looks_between_checks = 32;
 constexpr std::size_t most_codes = 20'000;
 constexpr std::uint64_t longest_name = 4096;
 constexpr std::uint64_t longest_table = 1024 * 1024;
-constexpr std::uint64_t page = 4096;
 
 constexpr std::size_t bytes_head = 32;     // PyBytesObject without its data
 constexpr std::size_t string_head = 40;    // PyASCIIObject up to its state

@@ -24,7 +24,6 @@ constexpr std::size_t most_visited = 256;  // with the entries from C between th
 constexpr std::size_t most_outside = 96;
 constexpr std::size_t most_threads = 4096;
 constexpr int attempts = 3;
-constexpr std::uint64_t page = 4096;
 constexpr std::uint64_t chunk_bytes = 16 * 1024;  // the size of a data stack chunk, but for very large frames
 constexpr std::uint64_t widest_window = 16 * 1024;
 

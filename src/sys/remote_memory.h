@@ -9,6 +9,8 @@
 
 namespace headrace::sys {
 
+inline constexpr std::uint64_t page = 4096;  // what follows may not exist
+
 // What was copied of one process at about one moment. The process runs on while it is read: two pieces, and even the
 // two halves of one, may stem from different moments.
 class RemoteMemory {
@@ -55,7 +57,7 @@ T load(std::string_view bytes, std::size_t offset) noexcept {
 
 // Whether an object of Python can begin at this address of a 64-bit process.
 constexpr bool is_object_address(std::uint64_t address) noexcept {
-    return address >= 4096 && address < (std::uint64_t{1} << 56) && address % 8 == 0;
+    return address >= page && address < (std::uint64_t{1} << 56) && address % 8 == 0;
 }
 
 }  // namespace headrace::sys

@@ -20,7 +20,7 @@ namespace {
 using spool::Kind;
 using spool::TextKind;
 
-struct Whole {
+struct ReadSpool {
     std::vector<ThreadRecord> threads;  // with their spans
     std::vector<std::string> problems;
 };
@@ -36,20 +36,20 @@ struct SpoolFolder : testing::Test {
     TemporaryFolder temporary;
     std::filesystem::path file = temporary.path() / "100-100-0.spool";
 
-    Whole read_all() const {
+    ReadSpool read_all() const {
         Result<Spool> spool = open_spool(temporary.path());
         EXPECT_TRUE(spool) << spool.error().message;
         if (!spool) return {};
         for (std::size_t i = 0; i < spool->threads.size(); ++i) spool->threads[i].spans = spans_of(*spool, i);
         return {std::move(spool->threads), std::move(spool->problems)};
     }
-    Whole read_content(const std::string& content) const {
+    ReadSpool read_content(const std::string& content) const {
         put(file, content);
         return read_all();
     }
     // The only thread of a file without problems.
     ThreadRecord thread_of(const SpoolBuilder& builder, std::size_t reserved = 64) const {
-        const Whole spool = read_content(builder.content(reserved));
+        const ReadSpool spool = read_content(builder.content(reserved));
         EXPECT_TRUE(spool.problems.empty()) << spool.problems[0];
         EXPECT_EQ(spool.threads.size(), 1U);
         return spool.threads.empty() ? ThreadRecord{} : spool.threads[0];
@@ -122,7 +122,7 @@ TEST_F(SpoolFolder, LeavesOutATextThatIsNotWrittenToItsEnd) {
 TEST_F(SpoolFolder, StopsAtATextThatCannotBeSoLong) {
     SpoolBuilder builder;
     builder.record(Kind::put, 1).record(Kind::text, 2, 0, text_bytes_max + 1, 1).record(Kind::put, 3);
-    const Whole spool = read_content(builder.content());
+    const ReadSpool spool = read_content(builder.content());
     ASSERT_EQ(spool.problems.size(), 1U);
     EXPECT_NE(spool.problems[0].find("Spool file 100-100-0.spool: its text at byte 4128 claims 16777217"),
               std::string::npos);
@@ -160,7 +160,7 @@ TEST_F(SpoolFolder, AFileCanServeSeveralThreads) {
     builder.header.full = 1;
     builder.record(Kind::put, 1).text(TextKind::thread, "102", 5000).record(Kind::put, 2).record(Kind::put, 3);
     builder.text(TextKind::thread, "103", 6000).open(Kind::wait, 7000);
-    const Whole spool = read_content(builder.content(32));
+    const ReadSpool spool = read_content(builder.content(32));
     EXPECT_TRUE(spool.problems.empty());
     ASSERT_EQ(spool.threads.size(), 3U);
     const ThreadRecord& first = spool.threads[0];
@@ -184,7 +184,7 @@ TEST_F(SpoolFolder, AFileCanServeSeveralThreads) {
 }
 
 TEST_F(SpoolFolder, AThreadRecordWithoutANumberDividesNothing) {
-    const Whole spool = read_content(SpoolBuilder().text(TextKind::thread, "12x").record(Kind::put, 1).content());
+    const ReadSpool spool = read_content(SpoolBuilder().text(TextKind::thread, "12x").record(Kind::put, 1).content());
     EXPECT_EQ(spool.problems.size(), 1U);
     ASSERT_EQ(spool.threads.size(), 1U);
     EXPECT_EQ(spool.threads[0].spans.size(), 2U);
@@ -194,7 +194,7 @@ TEST_F(SpoolFolder, SkipsAndCountsWhatItDoesNotKnow) {
     SpoolBuilder builder;
     builder.record(Kind::put, 1).record(static_cast<Kind>(200), 2).record(Kind::put, ~std::uint64_t{0});
     builder.record(Kind::put, 4);
-    const Whole spool = read_content(builder.content());
+    const ReadSpool spool = read_content(builder.content());
     ASSERT_EQ(spool.problems.size(), 1U);
     EXPECT_NE(spool.problems[0].find(": 2 records of unknown kind or impossible time, the first at byte 4128"),
               std::string::npos)
@@ -223,7 +223,7 @@ TEST_F(SpoolFolder, NamesEveryFileThatIsNoSpool) {
     std::filesystem::create_directory(temporary.path() / "6-6-0.spool");
     ASSERT_EQ(::mkfifo((temporary.path() / "7-7-0.spool").c_str(), 0600), 0);
     std::filesystem::create_symlink("nowhere", temporary.path() / "8-8-0.spool");
-    const Whole spool = read_content(SpoolBuilder().record(Kind::put, 1).content());
+    const ReadSpool spool = read_content(SpoolBuilder().record(Kind::put, 1).content());
     EXPECT_EQ(spool.threads.size(), 1U);
     ASSERT_EQ(spool.problems.size(), 9U);
     const char* const words[] = {"version 2",    "no whole header", "no whole header", "no spool file", "by its name",
@@ -266,7 +266,7 @@ TEST_F(SpoolFolder, ATruncatedFileGivesItsWholeRecords) {
     std::vector<Span> expected = all[0].spans;
     expected.insert(expected.end(), all[1].spans.begin(), all[1].spans.end());
     for (std::size_t size = 0; size < whole.size(); size += size + 1 < spool::header_bytes ? 15 : 1) {
-        const Whole cut = read_content(whole.substr(0, size));
+        const ReadSpool cut = read_content(whole.substr(0, size));
         if (size < sizeof(spool::Header)) {
             EXPECT_EQ(cut.problems.size(), 1U) << size;
             EXPECT_TRUE(cut.threads.empty());
