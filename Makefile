@@ -10,8 +10,9 @@ export CTEST_OUTPUT_ON_FAILURE := 1
 unexport HEADRACE_DIR HEADRACE_SHIM PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo corpus test test-slow unit checks pytest bench programs lint format clean
+.PHONY: help setup build demo corpus test test-slow unit bench programs lint format clean
 .DELETE_ON_ERROR:
+.SECONDARY:
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 18

@@ -206,6 +206,9 @@ PyObject* timed_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
     const std::uint64_t start = now();
     ++t->header->hooks;
     const bool measure = measures_itself(t);
+    if (hook->kind == Kind::wait) {
+        forget_steps(t);
+    }
     const int depth = push(t, hook->kind, start);
     StandIns stand_ins{};
     if (hook->kind == Kind::fetch) {

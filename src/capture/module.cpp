@@ -204,41 +204,50 @@ PyObject* module_import_hook(PyObject*, PyObject* args) {
     return nothing();
 }
 
+std::uint64_t optimizer_of(PyObject* args) {
+    return reinterpret_cast<std::uint64_t>(PyTuple_Size(args) > 0 ? PyTuple_GetItem(args, 0) : nullptr);
+}
+
+// The depth of the open step of an optimizer; below 0 where it has none. Steps nest: some optimizers run another one.
+int open_step(const Thread* t, std::uint64_t optimizer) {
+    int i = (t->depth < stack_depth ? t->depth : stack_depth) - 1;
+    while (i >= 0 &&
+           !(t->stack[i].kind == static_cast<std::uint64_t>(Kind::optimizer) && t->optimizers[i] == optimizer)) {
+        --i;
+    }
+    return i;
+}
+
 // optimizer_begin(optimizer, args, kwargs) and optimizer_end(...): torch's own global step hooks
-PyObject* module_optimizer_begin(PyObject*, PyObject*) {
+PyObject* module_optimizer_begin(PyObject*, PyObject* args) {
     Thread* t = recording() ? thread() : nullptr;
     if (t == nullptr) {
         return nothing();
     }
     ++t->header->hooks;
-    if (inside(t, Kind::optimizer)) {  // a step that raised never ended: forget it
-        const int depth = t->depth < stack_depth ? t->depth : stack_depth;
-        for (int i = 0; i < depth; ++i) {
-            if (t->stack[i].kind == static_cast<std::uint64_t>(Kind::optimizer)) {
-                pop(t, i);
-                break;
-            }
-        }
+    const std::uint64_t optimizer = optimizer_of(args);
+    if (const int raised = open_step(t, optimizer); raised >= 0) {  // it never ended: forget it
+        pop(t, raised);
     }
-    push(t, Kind::optimizer, now());
+    const int depth = push(t, Kind::optimizer, now());
+    if (depth < stack_depth) {
+        t->optimizers[depth] = optimizer;
+    }
     return nothing();
 }
 
 PyObject* module_optimizer_end(PyObject*, PyObject* args) {
     Thread* t = thread_if_open();
-    if (t == nullptr || t->depth == 0 || t->depth > stack_depth || !recording()) {
+    const std::uint64_t optimizer = optimizer_of(args);
+    const int depth = t != nullptr && recording() ? open_step(t, optimizer) : -1;
+    if (depth < 0) {
         return nothing();
     }
-    const spool::Open top = t->stack[t->depth - 1];
-    if (top.kind != static_cast<std::uint64_t>(Kind::optimizer)) {
-        return nothing();
-    }
-    PyObject* optimizer = PyTuple_Size(args) > 0 ? PyTuple_GetItem(args, 0) : nullptr;
     ++t->header->hooks;
-    const auto address = reinterpret_cast<std::uint64_t>(optimizer);
-    append(t, Kind::optimizer, top.start, now() - top.start, address, 0);
-    pop(t, t->depth - 1);
-    count_step(t, address);
+    const std::uint64_t start = t->stack[depth].start;
+    pop(t, depth);
+    append(t, Kind::optimizer, start, now() - start, optimizer, 0);
+    count_step(t, optimizer);
     return nothing();
 }
 

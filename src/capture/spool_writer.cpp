@@ -383,6 +383,16 @@ void pop(Thread* t, int depth) noexcept {
     }
 }
 
+void forget_steps(Thread* t) noexcept {
+    const int depth = t->depth < stack_depth ? t->depth : stack_depth;
+    for (int i = 0; i < depth; ++i) {
+        if (t->stack[i].kind == static_cast<std::uint64_t>(spool::Kind::optimizer)) {
+            pop(t, i);
+            return;
+        }
+    }
+}
+
 bool inside(const Thread* t, spool::Kind kind) noexcept {
     const int depth = t->depth < stack_depth ? t->depth : stack_depth;
     for (int i = 0; i < depth; ++i) {

@@ -82,6 +82,7 @@ struct Thread {
     Thread* next_free;
     int depth;  // open intervals; may exceed stack_depth, what is deeper is not mirrored
     spool::Open stack[stack_depth];
+    std::uint64_t optimizers[stack_depth];  // whose step is open at that depth, where one is
     std::uint64_t random;  // xorshift state for the reservoir: the program's own random numbers are never touched
     ProcFile schedstat;    // of this thread
     ProcFile io;
@@ -122,6 +123,8 @@ void append_text(Thread* thread, spool::TextKind kind, const char* text, std::ui
 // to.
 int push(Thread* thread, spool::Kind kind, std::uint64_t start) noexcept;
 void pop(Thread* thread, int depth) noexcept;
+// Forgets the open steps of optimizers: they raised, and something has begun that is inside no step.
+void forget_steps(Thread* thread) noexcept;
 // Whether an interval of this kind is open on the thread.
 bool inside(const Thread* thread, spool::Kind kind) noexcept;
 

@@ -99,17 +99,65 @@ def test_samples_are_counted_once(tmp_path: Path) -> None:
     assert collated == [(80,)]
 
 
+NESTED = """
+import torch
+model = torch.nn.Linear(4, 1)
+class Outer(torch.optim.Optimizer):
+    def __init__(self, inner):
+        self.inner = inner
+        super().__init__(inner.param_groups, {})
+    def step(self, closure=None):
+        self.inner.step()
+        torch.randn(300, 300) @ torch.randn(300, 300)
+optimizer = Outer(torch.optim.SGD(model.parameters(), lr=0.1))
+failing = torch.optim.SGD(model.parameters(), lr=0.1)
+try:
+    failing.step(lambda: 1 / 0)
+except ZeroDivisionError:
+    pass
+for _ in range(20):
+    model(torch.randn(8, 4)).sum().backward()
+    optimizer.step()
+"""
+
+
+def test_an_optimizer_that_runs_another_one(tmp_path: Path) -> None:
+    """The outer one's own work is its time, too, and both together are one step."""
+    ended = audit([sys.executable, "-c", NESTED], home=tmp_path / "home", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr.decode()
+    assert ended.report["steady"]["steps"] == 19
+    [database] = (tmp_path / "home").glob("runs/*/run.db")
+    with closing(sqlite3.connect(database)) as run:
+        steps = run.execute(
+            "SELECT a, start_ns, start_ns + duration_ns FROM span WHERE kind = 19 AND NOT open ORDER BY start_ns"
+        )
+        found = steps.fetchall()
+    assert len(found) == 40
+    for (outer, begin, end), (inner, inner_begin, inner_end) in zip(found[::2], found[1::2], strict=True):
+        assert outer != inner and begin <= inner_begin <= inner_end < end
+
+
 def test_max_steps_counts_the_steps_of_each_rank(tmp_path: Path) -> None:
-    """Of two ranks that train at once each is recorded for that many steps."""
-    train = "import torch\n" + TRAINS + "for _ in range(40):\n    for (x,) in loader:\n        step(x)\n"
+    """Of two ranks that train at once, the one that is furthest ends the recording."""
+    train = (
+        "import os, time, torch\n"
+        + TRAINS
+        + "rank = int(os.environ['RANK'])\n"
+        + "open(f'rank-{rank}', 'w').close()\n"
+        + "while not os.path.exists(f'rank-{1 - rank}'):\n    time.sleep(0.001)\n"
+        + "for _ in range(40):\n    for (x,) in loader:\n        step(x)\n        time.sleep(0.002)\n"
+    )
     ranks = (
         "import os, subprocess, sys\n"
         f"ranks = [subprocess.Popen([sys.executable, '-c', {train!r}], env=dict(os.environ, RANK=str(rank)))"
         " for rank in range(2)]\n"
         "sys.exit(max(rank.wait() for rank in ranks))\n"
     )
-    options = ("--quiet", "--max-steps", "30")
+    options = ("--quiet", "--max-steps", "100")
     ended = audit([sys.executable, "-c", ranks], options=options, home=tmp_path / "home", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr.decode()
-    assert ended.report["steady"]["steps"] >= 15  # rank 0 may be behind the one that ended the recording
     assert len(ended.report["ranks"]) == 2
+    [database] = (tmp_path / "home").glob("runs/*/run.db")
+    with closing(sqlite3.connect(database)) as run:
+        found = run.execute("SELECT count(*) FROM span WHERE kind = 18 GROUP BY thread_id").fetchall()
+    assert max(found) == (100,)
