@@ -202,7 +202,8 @@ def install(here: str, spool: str) -> None:
     recorder = _load_recorder(here)
     shim = Shim(here, recorder)
     finder = Finder(shim)
-    if not recorder.start(os.fsencode(spool), sys.hexversion, _rank("RANK"), _rank("LOCAL_RANK"), type(finder.find_spec)):
+    method = type(finder.find_spec)
+    if not recorder.start(os.fsencode(spool), sys.hexversion, _rank("RANK"), _rank("LOCAL_RANK"), method):
         return
     sys.meta_path.insert(0, finder)
     for name in _TARGETS:  # imported before us, by a .pth file for example
