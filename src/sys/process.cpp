@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -31,6 +32,9 @@ constexpr Nanoseconds without_pidfd = 5'000'000;
 // group, and may have to wait for a core in between.
 constexpr Nanoseconds group_spread = 20'000'000;
 
+// The kernel notes the begin of a process in steps of 10 ms, of a clock that is read a moment later than ours.
+constexpr Nanoseconds clock_step = 20'000'000;
+
 // Longer than any program runs, and far from overflowing.
 constexpr Nanoseconds forever = 1'000'000'000'000'000'000;
 
@@ -56,9 +60,13 @@ private:
     sigset_t before_;
 };
 
+// The limit of open files that was there before we raised it.
+std::optional<rlimit> descriptor_limit_before;
+
 [[noreturn]] void become_command(const Execution& execution, const SignalRelay& relay, const SignalsBlocked& blocked,
                                  int error_pipe) noexcept {
     relay.restore_in_child();
+    if (descriptor_limit_before) (void)::setrlimit(RLIMIT_NOFILE, &*descriptor_limit_before);
     blocked.restore();
     const int error = execution.execute();
     (void)!::write(error_pipe, &error, sizeof error);
@@ -210,16 +218,27 @@ std::optional<Exit> Child::wait(Nanoseconds timeout) {
     return state_->exit;
 }
 
+void raise_descriptor_limit() noexcept {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    const rlimit raised{limit.rlim_max, limit.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) descriptor_limit_before = limit;
+}
+
 Nanoseconds monotonic_now() noexcept {
     timespec now{};
     (void)::clock_gettime(CLOCK_MONOTONIC, &now);
     return static_cast<Nanoseconds>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
-bool process_alive(std::uint32_t pid) noexcept {
+bool process_alive(std::uint32_t pid, Nanoseconds began_by) noexcept {
     if (pid == 0) return false;
-    // A zombie has ended: only its parent has not asked yet.
-    if (const auto stat = read_process_stat(pid)) return stat->state != 'Z' && stat->state != 'X';
+    if (const auto stat = read_process_stat(pid)) {
+        // A zombie has ended: only its parent has not asked yet.
+        if (stat->state == 'Z' || stat->state == 'X') return false;
+        // A time on which the machine slept makes the begin look earlier, never later.
+        return monotonic_of_ticks(stat->start_ticks) - clock_step <= began_by;
+    }
     return ::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM;
 }
 

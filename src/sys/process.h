@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -74,6 +75,9 @@ public:
     // Only notes which processes have ended since: one system call, for exact end times between looks.
     void poll_ends();
 
+    // Whether a look could not be taken because no file could be opened: processes may have been missed then.
+    bool lacked_descriptors() const noexcept;
+
     std::int64_t peak_bytes() const noexcept;
     std::vector<ProcessRecord> processes() const;
 
@@ -92,7 +96,14 @@ private:
 // process. A Child gets the default action back. Once, at the start, before there is another thread.
 void ignore_file_size_signal() noexcept;
 
+// From now on this process may have as many open files as it can be given (ulimit -Hn). A Child gets back the limit
+// that was there before.
+void raise_descriptor_limit() noexcept;
+
 Nanoseconds monotonic_now() noexcept;
-bool process_alive(std::uint32_t pid) noexcept;
+
+// Whether there is such a process and it has not ended. With `began_by` one that began later, as far as it is known, is
+// taken for another one to which the number was given.
+bool process_alive(std::uint32_t pid, Nanoseconds began_by = std::numeric_limits<Nanoseconds>::max()) noexcept;
 
 }  // namespace headrace::sys

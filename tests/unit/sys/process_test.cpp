@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 
 #include <cerrno>
 #include <functional>
@@ -446,9 +447,29 @@ TEST(SignalRelay, LeavesWhatIsIgnored) {
     });
 }
 
+TEST(Child, HasTheLimitOfOpenFilesThatWasThereBeforeOursWasRaised) {
+    const test::Folder folder;
+    const std::string shown = (folder.path / "limits").string();
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        const rlimit before{123, 456};
+        rlimit raised{};
+        if (::setrlimit(RLIMIT_NOFILE, &before) != 0) ::_exit(1);
+        raise_descriptor_limit();
+        if (::getrlimit(RLIMIT_NOFILE, &raised) != 0 || raised.rlim_cur != 456) ::_exit(2);
+        ::_exit(run({"sh", "-c", "(ulimit -Sn; ulimit -Hn) > " + shown}).code == 0 ? 0 : 3);
+    }
+    int status = 0;
+    (void)::waitpid(pid, &status, 0);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(test::content_of(shown), "123\n456\n");
+}
+
 TEST(ProcessAlive, KnowsZombiesAsEnded) {
     EXPECT_TRUE(process_alive(static_cast<std::uint32_t>(::getpid())));
     EXPECT_FALSE(process_alive(0));
+    EXPECT_TRUE(process_alive(static_cast<std::uint32_t>(::getpid()), monotonic_now()));
+    EXPECT_FALSE(process_alive(static_cast<std::uint32_t>(::getpid()), 1));  // began later: it is another one
     const pid_t pid = ::fork();
     if (pid == 0) ::_exit(0);
     siginfo_t info{};
