@@ -13,7 +13,8 @@ using namespace made_up;
 double entry(const Ledger& ledger, Entry e) { return ledger.seconds[static_cast<std::size_t>(e)] * 1e3; }
 double sum(const Ledger& ledger) { return std::accumulate(ledger.seconds.begin(), ledger.seconds.end(), 0.0) * 1e3; }
 
-constexpr std::uint64_t train_loader = 1, train_iterator = 2, eval_loader = 3, eval_iterator = 4, model = 9;
+constexpr std::uint64_t train_loader = 1, train_iterator = 2, eval_loader = 3, eval_iterator = 4, other_iterator = 5;
+constexpr std::uint64_t model = 9;
 constexpr std::uint64_t from_queue = 0;
 constexpr double near = 1e-6;
 
@@ -195,6 +196,78 @@ TEST(Evaluation, BeginsWithItsLoaderWhereTheModelWasLoadedBefore) {
         EXPECT_NEAR(entry(ledger, Entry::evaluation), loader ? 10 : 30, near);
         EXPECT_NEAR(entry(ledger, Entry::startup_setup), 0, near + (loader ? 30 : 10));
     }
+}
+
+// ---- a training batch that no step used
+
+// The loop is left with a batch in hand, or the shorter of two loaders ends after the longer one gave a batch.
+TEST(Evaluation, AfterABatchThatWasNotUsed) {
+    for (const bool eval : {false, true}) {
+        for (const bool other_ended : {false, true}) {
+            Thread t(program_pid);
+            t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+            step(t, 1, train_iterator);
+            step(t, 12, train_iterator);
+            t.interval(Kind::wait, 24, 28, train_iterator);
+            if (other_ended) t.interval(Kind::wait, 28, 29, other_iterator, spool::wait_ended);
+            if (eval) t.moment(Kind::train_mode, 30, model, 0);
+            t.interval(Kind::iter, 31, 32, eval_loader, eval_iterator)
+                .interval(Kind::wait, 32, 34, eval_iterator)
+                .interval(Kind::forward, 34, 37, model)
+                .interval(Kind::wait, 37, 38, eval_iterator, spool::wait_ended)
+                .moment(Kind::teardown, 40);
+            const Ledger ledger = analyze(run_of({t}, 45)).ranks.front();
+            EXPECT_NEAR(entry(ledger, Entry::evaluation), eval ? 8 : 7, near);
+            EXPECT_NEAR(entry(ledger, Entry::input_wait), 4 + 4 + (other_ended ? 1 : 0), near);
+            EXPECT_NEAR(entry(ledger, Entry::compute_forward), 2, near);
+            EXPECT_NEAR(entry(ledger, Entry::teardown), 7, near);
+            EXPECT_NEAR(sum(ledger), 45, near);
+        }
+    }
+}
+
+// Gradients of a last batch were only accumulated, or its optimizer step was skipped; the next epoch follows.
+TEST(Evaluation, AfterABackwardWithoutAStep) {
+    for (const bool loader : {false, true}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+        step(t, 1, train_iterator);
+        t.interval(Kind::wait, 12, 16, train_iterator)
+            .interval(Kind::forward, 17, 19, model)
+            .interval(Kind::backward, 19, 22)
+            .interval(Kind::wait, 22, 23, train_iterator, spool::wait_ended)
+            .moment(Kind::train_mode, 24, model, 0);
+        if (loader) t.interval(Kind::iter, 25, 26, eval_loader, eval_iterator);
+        t.interval(Kind::forward, 26, 30, model);
+        t.interval(Kind::iter, 32, 33, train_loader, train_iterator);
+        step(t, 33, train_iterator);
+        const Ledger ledger = analyze(run_of({t}, 45)).ranks.front();
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), 6, near);
+        EXPECT_NEAR(entry(ledger, Entry::compute_forward), 2 + 2, near);
+        EXPECT_NEAR(entry(ledger, Entry::compute_backward), 3 + 3, near);
+        EXPECT_NEAR(sum(ledger), 45, near);
+    }
+}
+
+// A teacher that is set to eval() in each step, and an unlabelled batch that is asked for in some: all is training.
+TEST(Evaluation, IsNotWhatComesBetweenABatchAndItsBackward) {
+    constexpr std::uint64_t teacher = 8;
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    step(t, 1, train_iterator);
+    for (double at = 12; at < 50; at += 20) {
+        t.interval(Kind::wait, at, at + 4, train_iterator)
+            .moment(Kind::train_mode, at + 5, teacher, 0)
+            .interval(Kind::forward, at + 5, at + 7, teacher)
+            .interval(Kind::iter, at + 7, at + 8, eval_loader, eval_iterator)
+            .interval(Kind::wait, at + 8, at + 9, eval_iterator)
+            .interval(Kind::forward, at + 9, at + 11, model)
+            .interval(Kind::backward, at + 11, at + 14)
+            .interval(Kind::optimizer, at + 14, at + 15);
+    }
+    const Ledger ledger = analyze(run_of({t}, 67)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 0, near);
+    EXPECT_NEAR(entry(ledger, Entry::compute_forward), 8, near);
 }
 
 }  // namespace
