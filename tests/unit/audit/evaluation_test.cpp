@@ -270,5 +270,79 @@ TEST(Evaluation, IsNotWhatComesBetweenABatchAndItsBackward) {
     EXPECT_NEAR(entry(ledger, Entry::compute_forward), 8, near);
 }
 
+// ---- a validation that does not read its loader to the end
+
+// eval(), three batches of 4 samples and train(), 12 ms in all, with no other request before the next backward, but
+// perhaps the one that finds the loader at its end.
+void validation(Thread& t, double at, bool cut) {
+    t.moment(Kind::train_mode, at, model, 0).interval(Kind::iter, at + 1, at + 2, eval_loader, eval_iterator);
+    for (double batch = at + 2; batch < at + 11; batch += 3) {
+        t.interval(Kind::fetch, batch, batch + 1, 0, 4).interval(Kind::wait, batch, batch + 1, eval_iterator);
+        t.interval(Kind::forward, batch + 1, batch + 3, model);
+    }
+    if (!cut) t.interval(Kind::wait, at + 11, at + 12, eval_iterator, spool::wait_ended);
+    t.moment(Kind::train_mode, at + 12, model, 1);
+}
+
+void update(Thread& t, double at) {
+    t.interval(Kind::forward, at, at + 2, model).interval(Kind::backward, at + 2, at + 5);
+    t.interval(Kind::optimizer, at + 5, at + 6, 6);
+}
+
+// At the top of every step, with a training batch in hand or in a loop that needs no loader.
+TEST(Evaluation, RightBeforeAStep) {
+    for (const bool loader : {false, true}) {
+        for (const bool cut : {false, true}) {
+            Thread t(program_pid);
+            t.moment(Kind::interpreter, 0);
+            if (loader) t.interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+            for (const double at : {1.0, 31.0, 61.0}) {
+                if (loader) t.interval(Kind::fetch, at, at + 2, 0, 8).interval(Kind::wait, at, at + 4, train_iterator);
+                validation(t, at + 5, cut);
+                update(t, at + 20);
+            }
+            const Audit audit = analyze(run_of({t}, 87));
+            const Ledger& ledger = audit.ranks.front();
+            EXPECT_NEAR(entry(ledger, Entry::evaluation), loader ? 24 : 27,
+                        near);  // the first: up to its first forward
+            EXPECT_NEAR(entry(ledger, Entry::input_wait), loader ? 8 : 0, near);
+            EXPECT_NEAR(entry(ledger, Entry::compute_forward), 4, near);
+            EXPECT_EQ(audit.steady.steps, 2U);
+            EXPECT_NEAR(*audit.steady.step_seconds_median, 0.018, 1e-9);
+            EXPECT_EQ(audit.steady.samples_per_second.has_value(), loader);
+            EXPECT_NEAR(audit.steady.samples_per_second.value_or(8 / 0.018), 8 / 0.018, 1e-6);
+            EXPECT_NEAR(sum(ledger), 87, near);
+        }
+    }
+}
+
+// Hugging Face's Trainer calls train() with each batch in hand, and leaves it to that to end an evaluation. A teacher
+// that was set to eval() once has a forward before it.
+TEST(Evaluation, DoesNotTakeTheBatchThatTrainComesWith) {
+    for (const bool teacher : {false, true}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0);
+        if (teacher) t.moment(Kind::train_mode, 0, 8, 0);
+        t.interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+        for (double at = 1; at < 60; at += 20) {
+            t.interval(Kind::wait, at, at + 4, train_iterator);
+            if (teacher) t.interval(Kind::forward, at + 4, at + 5, 8);
+            t.moment(Kind::train_mode, at + 5, model, 1);
+            update(t, at + 5);
+            if (at < 40) {
+                t.moment(Kind::train_mode, at + 12, model, 0)
+                    .interval(Kind::iter, at + 13, at + 14, eval_loader, eval_iterator)
+                    .interval(Kind::wait, at + 14, at + 15, eval_iterator)
+                    .interval(Kind::forward, at + 15, at + 17, model);
+            }
+        }
+        const Ledger ledger = analyze(run_of({t}, 52)).ranks.front();
+        EXPECT_NEAR(entry(ledger, Entry::startup_workers), 5, near);
+        EXPECT_NEAR(entry(ledger, Entry::input_wait), 2 * 4, near);
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), 2 * 8, near) << teacher;
+        EXPECT_NEAR(sum(ledger), 52, near);
+    }
+}
+
 }  // namespace
 }  // namespace headrace
