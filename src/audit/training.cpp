@@ -158,6 +158,16 @@ void find_beginning(Trainer& trainer, const FirstLook& look) {
     }
 }
 
+// The first computation may have been that of an evaluation, where no loader says when the loop began.
+void begin_after_evaluations(Trainer& trainer) {
+    for (const Range& evaluation : trainer.evaluations) {
+        if (trainer.first_batch && evaluation.end <= trainer.steps.front()) {
+            trainer.first_batch = std::max(*trainer.first_batch, evaluation.end);
+        }
+    }
+    trainer.loader_begin = trainer.first_batch;
+}
+
 // Evaluations, what the program marked, and where its activity ended.
 void find_rest(const Recording& recording, Trainer& trainer) {
     EvaluationFinder evaluations(trainer);
@@ -302,6 +312,9 @@ std::vector<Trainer> find_trainers(const Recording& recording) {
         trainer.trained = true;
         find_beginning(trainer, look);
         find_rest(recording, trainer);
+        if (!look.requests) {
+            begin_after_evaluations(trainer);
+        }
         trainers.push_back(std::move(trainer));
     }
     std::stable_sort(trainers.begin(), trainers.end(), [](const Trainer& x, const Trainer& y) {

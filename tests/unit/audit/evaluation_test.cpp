@@ -303,8 +303,7 @@ TEST(Evaluation, RightBeforeAStep) {
             }
             const Audit audit = analyze(run_of({t}, 87));
             const Ledger& ledger = audit.ranks.front();
-            EXPECT_NEAR(entry(ledger, Entry::evaluation), loader ? 24 : 27,
-                        near);  // the first: up to its first forward
+            EXPECT_NEAR(entry(ledger, Entry::evaluation), 36, near);
             EXPECT_NEAR(entry(ledger, Entry::input_wait), loader ? 8 : 0, near);
             EXPECT_NEAR(entry(ledger, Entry::compute_forward), 4, near);
             EXPECT_EQ(audit.steady.steps, 2U);
@@ -341,6 +340,52 @@ TEST(Evaluation, DoesNotTakeTheBatchThatTrainComesWith) {
         EXPECT_NEAR(entry(ledger, Entry::input_wait), 2 * 4, near);
         EXPECT_NEAR(entry(ledger, Entry::evaluation), 2 * 8, near) << teacher;
         EXPECT_NEAR(sum(ledger), 52, near);
+    }
+}
+
+// ---- before the first step
+
+// A baseline, where the training loader had been asked for its iterator; its checkpoint is none of the evaluation.
+TEST(Evaluation, BetweenTheIteratorAndItsFirstBatch) {
+    for (const bool eval : {false, true}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0).interval(Kind::iter, 2, 4, train_loader, train_iterator);
+        if (eval) t.moment(Kind::train_mode, 5, model, 0);
+        t.interval(Kind::iter, 6, 7, eval_loader, eval_iterator)
+            .interval(Kind::wait, 7, 9, eval_iterator)
+            .interval(Kind::forward, 9, 12, model)
+            .interval(Kind::checkpoint, 12, 13)
+            .interval(Kind::wait, 13, 14, eval_iterator, spool::wait_ended);
+        step(t, 16, train_iterator);
+        const Ledger ledger = analyze(run_of({t}, 27)).ranks.front();
+        EXPECT_NEAR(entry(ledger, Entry::startup_setup), 2, near);
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), eval ? 8 : 7, near);
+        EXPECT_NEAR(entry(ledger, Entry::checkpoint), 1, near);
+        EXPECT_NEAR(entry(ledger, Entry::startup_workers), eval ? 9 : 10, near);
+        EXPECT_NEAR(entry(ledger, Entry::startup_first_step), 7, near);
+        EXPECT_NEAR(sum(ledger), 27, near);
+    }
+}
+
+// In a loop that needs no loader the first step begins after it.
+TEST(Evaluation, BeforeTheFirstStep) {
+    for (const bool loader : {false, true}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0);
+        if (loader) {
+            t.interval(Kind::iter, 2, 3, train_loader, train_iterator).interval(Kind::wait, 3, 5, train_iterator);
+        }
+        validation(t, 6, true);
+        update(t, 20);
+        update(t, 30);
+        const Audit audit = analyze(run_of({t}, 36));
+        const Ledger& ledger = audit.ranks.front();
+        EXPECT_NEAR(entry(ledger, Entry::startup_setup), loader ? 2 : 6, near);
+        EXPECT_NEAR(entry(ledger, Entry::startup_workers), loader ? 3 : 0, near);
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), 12, near);
+        EXPECT_NEAR(entry(ledger, Entry::startup_first_step), loader ? 9 : 8, near);
+        EXPECT_EQ(audit.steady.steps, 1U);
+        EXPECT_NEAR(sum(ledger), 36, near);
     }
 }
 
