@@ -20,6 +20,12 @@ void add_marked(const std::vector<Range>& marked, std::vector<Range>& known) {
     std::sort(known.begin(), known.end(), [](const Range& x, const Range& y) { return x.begin < y.begin; });
 }
 
+// Whether this shows that the training batch that was asked for last may never be used: its loop was left, or an
+// evaluation stands before its step. If it is used, its backward takes back what was found since.
+bool leaves_batch(const Span& span, const Pass* pass) {
+    return pass != nullptr ? kind(span) != Kind::worker : kind(span) == Kind::train_mode && span.b == 0;
+}
+
 }  // namespace
 
 EvaluationFinder::EvaluationFinder(const Trainer& trainer) : trainer_(trainer), trained_(!trainer.steps.empty()) {
@@ -35,12 +41,15 @@ void EvaluationFinder::see(const Span& span, const Pass* pass) {
         }
         begin_gap(trainer_.steps[steps_++]);
     }
-    if (!in_gap_ || span.start < gap_begin_) {
-        return;
-    }
     // The request that found the epoch over asked for no batch.
     const bool request = pass != nullptr && pass->training &&
                          (span.start == pass->iter_begin || (is_wait(span) && span.b != spool::wait_ended));
+    if (!in_gap_ && !request && leaves_batch(span, pass)) {
+        begin_gap(span.start);
+    }
+    if (!in_gap_ || span.start < gap_begin_) {
+        return;
+    }
     if (request) {
         close_gap(span.start, false);
     } else {

@@ -1,6 +1,6 @@
-// Evaluation is forwards that no backward follows, between the end of a training step and the next request for a
-// training batch. A mode switch or no_grad alone is no evaluation: programs call both everywhere. In a program that
-// does not train, forwards after eval() are one.
+// Evaluation is forwards that no backward follows, between the end of a training step (or a training batch that no step
+// used) and the next request for a training batch. A mode switch or no_grad alone is no evaluation: programs call both
+// everywhere. In a program that does not train, forwards after eval() are one.
 #pragma once
 
 #include <cstddef>
@@ -59,7 +59,8 @@ private:
     const Trainer& trainer_;
     const bool trained_;     // a step was seen
     std::size_t steps_ = 0;  // that have ended
-    // A stretch in which an evaluation can lie: after a training step, up to the next request for a training batch.
+    // A stretch in which an evaluation can lie: after a training step, or after a batch whose loop seems to have been
+    // left, up to the next request for a training batch.
     bool in_gap_ = true;
     Nanoseconds gap_begin_ = 0;
     std::size_t gap_found_ = 0;  // so many of found_ are of earlier gaps

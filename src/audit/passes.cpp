@@ -95,13 +95,36 @@ std::optional<std::size_t> PassNumbers::see(const Span& span) {
     return begun_++;
 }
 
-void PassFinder::see(const Span& span) {
-    if (kind(span) == Kind::backward) {
+// A batch is used by the backward that follows it.
+void PassFinder::see_use(const Span& span) {
+    if (kind(span) == Kind::forward) {
+        forward_ = true;
+    } else if (kind(span) == Kind::backward) {
         if (batch_ >= 0 && span.start >= batch_) {
             passes_[current_].training = true;
+            batch_ = none;
         }
-        return;
+        before_eval_.reset();
+    } else if (kind(span) == Kind::train_mode && span.b == 0 && !before_eval_) {
+        before_eval_ = Before{current_, batch_, passes_.size()};
+    } else if (kind(span) == Kind::train_mode && span.b == 1) {
+        if (before_eval_ && was_evaluated(*before_eval_)) {
+            current_ = before_eval_->current;
+            batch_ = before_eval_->batch;
+        }
+        before_eval_.reset();
     }
+}
+
+// Whether the last batch was for an evaluation between eval() and train(), so that the next backward is that of the
+// batch before eval(). A batch that train() comes with has no forward before train(), or a teacher's; but its pass had
+// begun before that eval(), or there was no unused batch.
+bool PassFinder::was_evaluated(const Before& eval) const {
+    return forward_ && (current_ >= eval.passes || (eval.batch != none && current_ != eval.current));
+}
+
+void PassFinder::see(const Span& span) {
+    see_use(span);
     const std::optional<std::size_t> number = numbers_.see(span);
     if (!number) {
         return;
@@ -124,8 +147,10 @@ void PassFinder::see(const Span& span) {
         if (kind(span) != Kind::handover || span.b != spool::from_future) {
             pass.waits.push_back(span.start);
         }
+        const bool ended = span.b == spool::wait_ended;
         current_ = *number;
-        batch_ = span.b != spool::wait_ended ? end_of(span) : -1;
+        batch_ = ended ? none : end_of(span);
+        forward_ = forward_ && ended;
     }
 }
 

@@ -48,10 +48,24 @@ public:
     std::vector<Pass> finish();
 
 private:
+    static constexpr Nanoseconds none = -1;
+
+    // How it stood at an eval().
+    struct Before {
+        std::size_t current;
+        Nanoseconds batch;
+        std::size_t passes;  // that had begun
+    };
+
+    void see_use(const Span& span);
+    bool was_evaluated(const Before& eval) const;
+
     PassNumbers numbers_;
     std::vector<Pass> passes_;
-    std::size_t current_ = 0;  // the pass that was asked for a batch last
-    Nanoseconds batch_ = -1;   // when that batch came; -1: none
+    std::size_t current_ = 0;            // the pass that was asked for a batch last
+    Nanoseconds batch_ = none;           // when that batch came, until a backward used it
+    bool forward_ = false;               // since that batch
+    std::optional<Before> before_eval_;  // from the first eval() to train() or a backward
 };
 
 }  // namespace headrace::audit

@@ -104,11 +104,8 @@ Entry entry_at(const Phases& p, Nanoseconds t, const Span* span, bool evaluating
     if (t >= p.lost) {
         return Entry::unattributed;
     }
-    if (t >= p.loader_begin && t < p.first_batch) {
-        return Entry::startup_workers;
-    }
-    if (t >= p.first_batch && t < p.first_step) {
-        return Entry::startup_first_step;
+    if (!evaluating && t >= p.loader_begin && t < p.first_step) {
+        return t < p.first_batch ? Entry::startup_workers : Entry::startup_first_step;
     }
     if (span != nullptr && kind(*span) == Kind::checkpoint) {
         return Entry::checkpoint;

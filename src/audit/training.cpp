@@ -120,22 +120,28 @@ void find_background(const Recording& recording, Trainer& trainer) {
 
 // A step ends with the last optimizer step (or, with no optimizer object, the last backward) before the next training
 // batch is asked for, or before an optimizer steps again that has stepped in it: a loop need not ask a loader for each
-// batch, and may have several optimizers. Batches whose gradients are only accumulated belong to the step that follows.
+// batch, and may have several optimizers. It may also go on with new ones (another fold): where all those of the step
+// before have stepped, another begins a step. Batches whose gradients are only accumulated belong to the step that
+// follows.
 void find_steps(const Recording& recording, Trainer& trainer, const FirstLook& look) {
     const Kind update = look.optimizers ? Kind::optimizer : Kind::backward;
     PassNumbers numbers;
-    std::optional<Span> last;          // update that no request has followed yet
-    std::vector<std::uint64_t> since;  // the optimizers that stepped since the last step's end
+    std::optional<Span> last;           // update that no request has followed yet
+    std::vector<std::uint64_t> since;   // the optimizers that stepped since the last step's end
+    std::vector<std::uint64_t> before;  // those of that step
     const auto end_step = [&] {
         if (last && !last->open) {
             trainer.steps.push_back(end_of(*last));
         }
         last.reset();
+        before.swap(since);
         since.clear();
     };
     const auto begins_another = [&](const Span& span) {
         if (!look.optimizers) return !look.requests;  // a backward for each of several losses is one step
-        return std::find(since.begin(), since.end(), span.a) != since.end();
+        if (std::find(since.begin(), since.end(), span.a) != since.end()) return true;
+        return !look.requests && !since.empty() && since.size() == before.size() &&
+               std::is_permutation(since.begin(), since.end(), before.begin());
     };
     each_span(recording, trainer, [&](const Span& span) {
         const std::optional<std::size_t> pass = numbers.see(span);
@@ -163,6 +169,16 @@ void find_beginning(Trainer& trainer, const FirstLook& look) {
     if (!trainer.loader_begin && !trainer.steps.empty()) {  // the first step begins with its first forward or backward
         trainer.loader_begin = trainer.first_batch = look.first_computation;
     }
+}
+
+// The first computation may have been that of an evaluation, where no loader says when the loop began.
+void begin_after_evaluations(Trainer& trainer) {
+    for (const Range& evaluation : trainer.evaluations) {
+        if (trainer.first_batch && evaluation.end <= trainer.steps.front()) {
+            trainer.first_batch = std::max(*trainer.first_batch, evaluation.end);
+        }
+    }
+    trainer.loader_begin = trainer.first_batch;
 }
 
 // Evaluations, what the program marked, and where its activity ended.
@@ -309,6 +325,9 @@ std::vector<Trainer> find_trainers(const Recording& recording) {
         trainer.trained = true;
         find_beginning(trainer, look);
         find_rest(recording, trainer);
+        if (!look.requests) {
+            begin_after_evaluations(trainer);
+        }
         trainers.push_back(std::move(trainer));
     }
     std::stable_sort(trainers.begin(), trainers.end(), [](const Trainer& x, const Trainer& y) {

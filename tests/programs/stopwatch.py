@@ -40,7 +40,7 @@ class Stopwatch:
     """The training thread's time, charged to one entry of the ledger at any moment.
 
     Until the first batch arrives the wait for it is startup.workers, and from there until the first optimizer step has
-    ended everything is startup.first_step, whatever the program does.
+    ended everything is startup.first_step, whatever the program does, but for evaluations.
     """
 
     def __init__(self, began: float, imported: float) -> None:
@@ -56,7 +56,7 @@ class Stopwatch:
 
     def _charge(self, now: float) -> None:
         entry = self._entry
-        if self._first_batch and not self._first_step:
+        if self._first_batch and not self._first_step and entry != "evaluation":
             entry = "startup.first_step"
         elif not self._first_batch and entry == "input.wait":
             entry = "startup.workers"

@@ -13,7 +13,8 @@ using namespace made_up;
 double entry(const Ledger& ledger, Entry e) { return ledger.seconds[static_cast<std::size_t>(e)] * 1e3; }
 double sum(const Ledger& ledger) { return std::accumulate(ledger.seconds.begin(), ledger.seconds.end(), 0.0) * 1e3; }
 
-constexpr std::uint64_t train_loader = 1, train_iterator = 2, eval_loader = 3, eval_iterator = 4, model = 9;
+constexpr std::uint64_t train_loader = 1, train_iterator = 2, eval_loader = 3, eval_iterator = 4, other_iterator = 5;
+constexpr std::uint64_t model = 9;
 constexpr std::uint64_t from_queue = 0;
 constexpr double near = 1e-6;
 
@@ -194,6 +195,197 @@ TEST(Evaluation, BeginsWithItsLoaderWhereTheModelWasLoadedBefore) {
         const Ledger ledger = analyze(run_of({t}, 40)).ranks.front();
         EXPECT_NEAR(entry(ledger, Entry::evaluation), loader ? 10 : 30, near);
         EXPECT_NEAR(entry(ledger, Entry::startup_setup), 0, near + (loader ? 30 : 10));
+    }
+}
+
+// ---- a training batch that no step used
+
+// The loop is left with a batch in hand, or the shorter of two loaders ends after the longer one gave a batch.
+TEST(Evaluation, AfterABatchThatWasNotUsed) {
+    for (const bool eval : {false, true}) {
+        for (const bool other_ended : {false, true}) {
+            Thread t(program_pid);
+            t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+            step(t, 1, train_iterator);
+            step(t, 12, train_iterator);
+            t.interval(Kind::wait, 24, 28, train_iterator);
+            if (other_ended) t.interval(Kind::wait, 28, 29, other_iterator, spool::wait_ended);
+            if (eval) t.moment(Kind::train_mode, 30, model, 0);
+            t.interval(Kind::iter, 31, 32, eval_loader, eval_iterator)
+                .interval(Kind::wait, 32, 34, eval_iterator)
+                .interval(Kind::forward, 34, 37, model)
+                .interval(Kind::wait, 37, 38, eval_iterator, spool::wait_ended)
+                .moment(Kind::teardown, 40);
+            const Ledger ledger = analyze(run_of({t}, 45)).ranks.front();
+            EXPECT_NEAR(entry(ledger, Entry::evaluation), eval ? 8 : 7, near);
+            EXPECT_NEAR(entry(ledger, Entry::input_wait), 4 + 4 + (other_ended ? 1 : 0), near);
+            EXPECT_NEAR(entry(ledger, Entry::compute_forward), 2, near);
+            EXPECT_NEAR(entry(ledger, Entry::teardown), 7, near);
+            EXPECT_NEAR(sum(ledger), 45, near);
+        }
+    }
+}
+
+// Gradients of a last batch were only accumulated, or its optimizer step was skipped; the next epoch follows.
+TEST(Evaluation, AfterABackwardWithoutAStep) {
+    for (const bool loader : {false, true}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+        step(t, 1, train_iterator);
+        t.interval(Kind::wait, 12, 16, train_iterator)
+            .interval(Kind::forward, 17, 19, model)
+            .interval(Kind::backward, 19, 22)
+            .interval(Kind::wait, 22, 23, train_iterator, spool::wait_ended)
+            .moment(Kind::train_mode, 24, model, 0);
+        if (loader) t.interval(Kind::iter, 25, 26, eval_loader, eval_iterator);
+        t.interval(Kind::forward, 26, 30, model);
+        t.interval(Kind::iter, 32, 33, train_loader, train_iterator);
+        step(t, 33, train_iterator);
+        const Ledger ledger = analyze(run_of({t}, 45)).ranks.front();
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), 6, near);
+        EXPECT_NEAR(entry(ledger, Entry::compute_forward), 2 + 2, near);
+        EXPECT_NEAR(entry(ledger, Entry::compute_backward), 3 + 3, near);
+        EXPECT_NEAR(sum(ledger), 45, near);
+    }
+}
+
+// A teacher that is set to eval() in each step, and an unlabelled batch that is asked for in some: all is training.
+TEST(Evaluation, IsNotWhatComesBetweenABatchAndItsBackward) {
+    constexpr std::uint64_t teacher = 8;
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+    step(t, 1, train_iterator);
+    for (double at = 12; at < 50; at += 20) {
+        t.interval(Kind::wait, at, at + 4, train_iterator)
+            .moment(Kind::train_mode, at + 5, teacher, 0)
+            .interval(Kind::forward, at + 5, at + 7, teacher)
+            .interval(Kind::iter, at + 7, at + 8, eval_loader, eval_iterator)
+            .interval(Kind::wait, at + 8, at + 9, eval_iterator)
+            .interval(Kind::forward, at + 9, at + 11, model)
+            .interval(Kind::backward, at + 11, at + 14)
+            .interval(Kind::optimizer, at + 14, at + 15);
+    }
+    const Ledger ledger = analyze(run_of({t}, 67)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 0, near);
+    EXPECT_NEAR(entry(ledger, Entry::compute_forward), 8, near);
+}
+
+// ---- a validation that does not read its loader to the end
+
+// eval(), three batches of 4 samples and train(), 12 ms in all, with no other request before the next backward, but
+// perhaps the one that finds the loader at its end.
+void validation(Thread& t, double at, bool cut) {
+    t.moment(Kind::train_mode, at, model, 0).interval(Kind::iter, at + 1, at + 2, eval_loader, eval_iterator);
+    for (double batch = at + 2; batch < at + 11; batch += 3) {
+        t.interval(Kind::fetch, batch, batch + 1, 0, 4).interval(Kind::wait, batch, batch + 1, eval_iterator);
+        t.interval(Kind::forward, batch + 1, batch + 3, model);
+    }
+    if (!cut) t.interval(Kind::wait, at + 11, at + 12, eval_iterator, spool::wait_ended);
+    t.moment(Kind::train_mode, at + 12, model, 1);
+}
+
+void update(Thread& t, double at) {
+    t.interval(Kind::forward, at, at + 2, model).interval(Kind::backward, at + 2, at + 5);
+    t.interval(Kind::optimizer, at + 5, at + 6, 6);
+}
+
+// At the top of every step, with a training batch in hand or in a loop that needs no loader.
+TEST(Evaluation, RightBeforeAStep) {
+    for (const bool loader : {false, true}) {
+        for (const bool cut : {false, true}) {
+            Thread t(program_pid);
+            t.moment(Kind::interpreter, 0);
+            if (loader) t.interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+            for (const double at : {1.0, 31.0, 61.0}) {
+                if (loader) t.interval(Kind::fetch, at, at + 2, 0, 8).interval(Kind::wait, at, at + 4, train_iterator);
+                validation(t, at + 5, cut);
+                update(t, at + 20);
+            }
+            const Audit audit = analyze(run_of({t}, 87));
+            const Ledger& ledger = audit.ranks.front();
+            EXPECT_NEAR(entry(ledger, Entry::evaluation), 36, near);
+            EXPECT_NEAR(entry(ledger, Entry::input_wait), loader ? 8 : 0, near);
+            EXPECT_NEAR(entry(ledger, Entry::compute_forward), 4, near);
+            EXPECT_EQ(audit.steady.steps, 2U);
+            EXPECT_NEAR(*audit.steady.step_seconds_median, 0.018, 1e-9);
+            EXPECT_EQ(audit.steady.samples_per_second.has_value(), loader);
+            EXPECT_NEAR(audit.steady.samples_per_second.value_or(8 / 0.018), 8 / 0.018, 1e-6);
+            EXPECT_NEAR(sum(ledger), 87, near);
+        }
+    }
+}
+
+// Hugging Face's Trainer calls train() with each batch in hand, and leaves it to that to end an evaluation. A teacher
+// that was set to eval() once has a forward before it.
+TEST(Evaluation, DoesNotTakeTheBatchThatTrainComesWith) {
+    for (const bool teacher : {false, true}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0);
+        if (teacher) t.moment(Kind::train_mode, 0, 8, 0);
+        t.interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+        for (double at = 1; at < 60; at += 20) {
+            t.interval(Kind::wait, at, at + 4, train_iterator);
+            if (teacher) t.interval(Kind::forward, at + 4, at + 5, 8);
+            t.moment(Kind::train_mode, at + 5, model, 1);
+            update(t, at + 5);
+            if (at < 40) {
+                t.moment(Kind::train_mode, at + 12, model, 0)
+                    .interval(Kind::iter, at + 13, at + 14, eval_loader, eval_iterator)
+                    .interval(Kind::wait, at + 14, at + 15, eval_iterator)
+                    .interval(Kind::forward, at + 15, at + 17, model);
+            }
+        }
+        const Ledger ledger = analyze(run_of({t}, 52)).ranks.front();
+        EXPECT_NEAR(entry(ledger, Entry::startup_workers), 5, near);
+        EXPECT_NEAR(entry(ledger, Entry::input_wait), 2 * 4, near);
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), 2 * 8, near) << teacher;
+        EXPECT_NEAR(sum(ledger), 52, near);
+    }
+}
+
+// ---- before the first step
+
+// A baseline, where the training loader had been asked for its iterator; its checkpoint is none of the evaluation.
+TEST(Evaluation, BetweenTheIteratorAndItsFirstBatch) {
+    for (const bool eval : {false, true}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0).interval(Kind::iter, 2, 4, train_loader, train_iterator);
+        if (eval) t.moment(Kind::train_mode, 5, model, 0);
+        t.interval(Kind::iter, 6, 7, eval_loader, eval_iterator)
+            .interval(Kind::wait, 7, 9, eval_iterator)
+            .interval(Kind::forward, 9, 12, model)
+            .interval(Kind::checkpoint, 12, 13)
+            .interval(Kind::wait, 13, 14, eval_iterator, spool::wait_ended);
+        step(t, 16, train_iterator);
+        const Ledger ledger = analyze(run_of({t}, 27)).ranks.front();
+        EXPECT_NEAR(entry(ledger, Entry::startup_setup), 2, near);
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), eval ? 8 : 7, near);
+        EXPECT_NEAR(entry(ledger, Entry::checkpoint), 1, near);
+        EXPECT_NEAR(entry(ledger, Entry::startup_workers), eval ? 9 : 10, near);
+        EXPECT_NEAR(entry(ledger, Entry::startup_first_step), 7, near);
+        EXPECT_NEAR(sum(ledger), 27, near);
+    }
+}
+
+// In a loop that needs no loader the first step begins after it.
+TEST(Evaluation, BeforeTheFirstStep) {
+    for (const bool loader : {false, true}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0);
+        if (loader) {
+            t.interval(Kind::iter, 2, 3, train_loader, train_iterator).interval(Kind::wait, 3, 5, train_iterator);
+        }
+        validation(t, 6, true);
+        update(t, 20);
+        update(t, 30);
+        const Audit audit = analyze(run_of({t}, 36));
+        const Ledger& ledger = audit.ranks.front();
+        EXPECT_NEAR(entry(ledger, Entry::startup_setup), loader ? 2 : 6, near);
+        EXPECT_NEAR(entry(ledger, Entry::startup_workers), loader ? 3 : 0, near);
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), 12, near);
+        EXPECT_NEAR(entry(ledger, Entry::startup_first_step), loader ? 9 : 8, near);
+        EXPECT_EQ(audit.steady.steps, 1U);
+        EXPECT_NEAR(sum(ledger), 36, near);
     }
 }
 

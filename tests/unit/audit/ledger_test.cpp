@@ -215,6 +215,47 @@ TEST(Ledger, SeveralOptimizersInAnIterationAreOneStep) {
     }
 }
 
+// Without a loader: after each two updates, and an evaluation, a new optimizer goes on with the next fold. With two
+// optimizers for each update it is both.
+TEST(Ledger, AnOptimizerInPlaceOfAnotherBeginsAnotherStep) {
+    for (const int together : {1, 2}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0);
+        for (int fold = 0; fold < 3; ++fold) {
+            const double at = 1 + 30 * fold;
+            for (const double update : {at, at + 10}) {
+                t.interval(Kind::forward, update, update + 2).interval(Kind::backward, update + 2, update + 5);
+                for (int i = 0; i < together; ++i) {
+                    t.interval(Kind::optimizer, update + 5 + i, update + 6 + i, 2 * fold + i);
+                }
+            }
+            t.moment(Kind::train_mode, at + 20, 9, 0).interval(Kind::forward, at + 21, at + 24);
+            t.moment(Kind::train_mode, at + 25, 9, 1);
+        }
+        const Audit audit = analyze(run_of({t}, 91));
+        EXPECT_EQ(audit.steady.steps, 5U);
+        EXPECT_NEAR(*audit.steady.step_seconds_median, 0.010, 1e-9);
+        EXPECT_NEAR(*audit.steady.step_seconds_p95, 0.015, 1e-9);
+        EXPECT_NEAR(entry(audit.ranks.front(), Entry::evaluation), 3 * 5, near);
+    }
+}
+
+// Without a loader: a critic that is updated more often than its generator, whose step is that of the next critic.
+TEST(Ledger, AnOptimizerThatStepsLessOftenBelongsToAnothersStep) {
+    constexpr int rounds = 4, critic_updates = 5;
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0);
+    double at = 1;
+    for (int round = 0; round < rounds; ++round) {
+        for (int i = 0; i <= critic_updates; ++i, at += 10) {
+            t.interval(Kind::forward, at, at + 2).interval(Kind::backward, at + 2, at + 5);
+            t.interval(Kind::optimizer, at + 5, at + 6, i < critic_updates ? 1 : 2);
+        }
+    }
+    const Audit audit = analyze(run_of({t}, at));
+    EXPECT_EQ(audit.steady.steps, static_cast<std::uint64_t>(rounds * critic_updates));  // no critic after the last one
+}
+
 // The file system of the run's folder was full: nobody knows what the program did from then on.
 TEST(Ledger, WhatCameAfterTheLastRecordIsUnattributed) {
     headrace::Run run = run_of({plain_loop()}, 90);
