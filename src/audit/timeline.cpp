@@ -1,15 +1,12 @@
 #include "audit/timeline.h"
 
 #include <algorithm>
-#include <limits>
 #include <optional>
 
 #include "audit/marks.h"
 
 namespace headrace::audit {
 namespace {
-
-constexpr Nanoseconds never = std::numeric_limits<Nanoseconds>::max();
 
 bool is_painted(const Span& span) {
     switch (kind(span)) {

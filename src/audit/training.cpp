@@ -1,7 +1,6 @@
 #include "audit/training.h"
 
 #include <algorithm>
-#include <limits>
 #include <map>
 
 #include "audit/evaluation.h"
@@ -9,8 +8,6 @@
 
 namespace headrace::audit {
 namespace {
-
-constexpr Nanoseconds never = std::numeric_limits<Nanoseconds>::max();
 
 std::optional<std::size_t> main_thread(const Recording& recording, std::uint32_t pid) {
     const auto threads = recording.threads_of.find(pid);

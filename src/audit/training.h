@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <limits>
 #include <optional>
 #include <vector>
 
@@ -12,6 +13,8 @@
 #include "headrace/ledger.h"
 
 namespace headrace::audit {
+
+inline constexpr Nanoseconds never = std::numeric_limits<Nanoseconds>::max();
 
 struct Range {
     Nanoseconds begin = 0;

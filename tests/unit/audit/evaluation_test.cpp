@@ -1,7 +1,5 @@
 #include <gtest/gtest.h>
 
-#include <numeric>
-
 #include "audit/made_up.h"
 #include "headrace/audit.h"
 
@@ -10,13 +8,9 @@ namespace {
 
 using namespace made_up;
 
-double entry(const Ledger& ledger, Entry e) { return ledger.seconds[static_cast<std::size_t>(e)] * 1e3; }
-double sum(const Ledger& ledger) { return std::accumulate(ledger.seconds.begin(), ledger.seconds.end(), 0.0) * 1e3; }
-
-constexpr std::uint64_t train_loader = 1, train_iterator = 2, eval_loader = 3, eval_iterator = 4, other_iterator = 5;
+constexpr std::uint64_t other_iterator = 5;
 constexpr std::uint64_t model = 9;
 constexpr std::uint64_t from_queue = 0;
-constexpr double near = 1e-6;
 
 // ---- many forwards: these tests would take minutes if each forward looked at those before it
 

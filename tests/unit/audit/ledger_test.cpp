@@ -2,7 +2,6 @@
 #include <rapidcheck/gtest.h>
 
 #include <cerrno>
-#include <numeric>
 
 #include "audit/made_up.h"
 #include "audit/timeline.h"
@@ -12,13 +11,6 @@ namespace headrace {
 namespace {
 
 using namespace made_up;
-
-double entry(const Ledger& ledger, Entry e) { return ledger.seconds[static_cast<std::size_t>(e)] * 1e3; }
-double stage(const Ledger& ledger, Stage s) { return ledger.wait_seconds[static_cast<std::size_t>(s)] * 1e3; }
-double sum(const Ledger& ledger) { return std::accumulate(ledger.seconds.begin(), ledger.seconds.end(), 0.0) * 1e3; }
-
-constexpr std::uint64_t train_loader = 1, train_iterator = 2, eval_loader = 3, eval_iterator = 4;
-constexpr double near = 1e-6;
 
 // Launch 10, imports 20, set-up 10, then three steps without workers from 40 on, teardown from 80 to 90.
 Thread plain_loop() {

@@ -1,9 +1,12 @@
 // Made-up runs for the tests of the audit: a small language for what a thread recorded. Times are in milliseconds.
 #pragma once
 
+#include <cstddef>
+#include <numeric>
 #include <string>
 #include <utility>
 
+#include "headrace/ledger.h"
 #include "headrace/run.h"
 #include "run/spool_format.h"
 
@@ -14,6 +17,14 @@ using spool::Kind;
 inline Nanoseconds ms(double milliseconds) { return static_cast<Nanoseconds>(milliseconds * 1e6); }
 
 inline constexpr std::uint32_t program_pid = 100;
+inline constexpr std::uint64_t train_loader = 1, train_iterator = 2, eval_loader = 3, eval_iterator = 4;
+inline constexpr double near = 1e-6;  // of two times that should be equal
+
+inline double entry(const Ledger& ledger, Entry e) { return ledger.seconds[static_cast<std::size_t>(e)] * 1e3; }
+inline double stage(const Ledger& ledger, Stage s) { return ledger.wait_seconds[static_cast<std::size_t>(s)] * 1e3; }
+inline double sum(const Ledger& ledger) {
+    return std::accumulate(ledger.seconds.begin(), ledger.seconds.end(), 0.0) * 1e3;
+}
 
 class Thread {
 public:

@@ -10,10 +10,6 @@ namespace {
 
 using namespace made_up;
 
-constexpr double near = 1e-6;
-
-double entry(const Audit& audit, Entry e) { return audit.ranks.front().seconds[static_cast<std::size_t>(e)] * 1e3; }
-
 void phase(Thread& thread, double begin, double end, const std::string& name) {
     thread.interval(Kind::phase, begin, end).text(spool::TextKind::phase_name, name);
 }
@@ -35,12 +31,12 @@ TEST(Marks, GiveTheirTimeToTheEntryOfTheirName) {
     phase(t, 60, 65, "checkpoint");
     const Audit audit = analyze(with_samples(t, 100));
     EXPECT_FALSE(audit.trained);
-    EXPECT_NEAR(entry(audit, Entry::startup_setup), 20, near);
-    EXPECT_NEAR(entry(audit, Entry::input_wait), 7, near);
-    EXPECT_NEAR(entry(audit, Entry::evaluation), 16, near);
-    EXPECT_NEAR(entry(audit, Entry::logging), 4, near);
-    EXPECT_NEAR(entry(audit, Entry::checkpoint), 5, near);
-    EXPECT_NEAR(entry(audit, Entry::unattributed), 38, near);
+    EXPECT_NEAR(entry(audit.ranks.front(), Entry::startup_setup), 20, near);
+    EXPECT_NEAR(entry(audit.ranks.front(), Entry::input_wait), 7, near);
+    EXPECT_NEAR(entry(audit.ranks.front(), Entry::evaluation), 16, near);
+    EXPECT_NEAR(entry(audit.ranks.front(), Entry::logging), 4, near);
+    EXPECT_NEAR(entry(audit.ranks.front(), Entry::checkpoint), 5, near);
+    EXPECT_NEAR(entry(audit.ranks.front(), Entry::unattributed), 38, near);
     EXPECT_TRUE(audit.outside->marked.empty());
 }
 
@@ -57,7 +53,7 @@ TEST(Marks, ListOtherNames) {
     EXPECT_NEAR(audit.outside->marked[0].seconds, 0.015, 1e-9);
     EXPECT_EQ(audit.outside->marked[0].count, 3U);
     EXPECT_EQ(audit.outside->marked[1].name, "other");
-    EXPECT_NEAR(entry(audit, Entry::unattributed), 100, near);
+    EXPECT_NEAR(entry(audit.ranks.front(), Entry::unattributed), 100, near);
 }
 
 TEST(Marks, MakeStepsWhereNoTrainingWasSeen) {

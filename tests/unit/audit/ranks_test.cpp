@@ -1,8 +1,6 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
-#include <numeric>
-
 #include "audit/made_up.h"
 #include "headrace/audit.h"
 
@@ -11,11 +9,7 @@ namespace {
 
 using namespace made_up;
 
-constexpr double near = 1e-6;
 constexpr std::uint32_t first_pid = program_pid, second_pid = 200;
-
-double entry(const Ledger& ledger, Entry e) { return ledger.seconds[static_cast<std::size_t>(e)] * 1e3; }
-double sum(const Ledger& ledger) { return std::accumulate(ledger.seconds.begin(), ledger.seconds.end(), 0.0) * 1e3; }
 
 // A rank whose backwards begin at the given times, all end at their own time, and are followed by an optimizer step.
 struct Backward {
