@@ -8,7 +8,7 @@
 #include <set>
 #include <string>
 #include <system_error>
-#include <unordered_set>
+#include <utility>
 
 #include "audit/batches.h"
 #include "audit/outside.h"
@@ -23,7 +23,6 @@ namespace headrace {
 namespace {
 
 using audit::Kind;
-using audit::Pass;
 using audit::Recording;
 using audit::Segment;
 using audit::Trainer;
@@ -92,51 +91,37 @@ std::optional<std::uint64_t> number_in(const std::string& json, const std::strin
     return digits ? std::optional<std::uint64_t>(std::stoull(value)) : std::nullopt;
 }
 
-struct LoaderSeen {
-    std::uint64_t address;
+Loader loader_of(const audit::UsedLoader& used) {
     Loader loader;
-};
-
-// Adds the loaders of one thread that are not known yet. `feeds`: the thread loads ahead for one that trains.
-void add_loaders(const Recording& recording, const Trainer& trainer, bool feeds, std::vector<LoaderSeen>& seen) {
-    std::unordered_set<std::uint64_t> training;
-    for (const Pass& pass : trainer.passes) {
-        if (pass.training || feeds) {
-            training.insert(pass.loader);
-        }
-    }
-    std::unordered_set<std::uint64_t> known;
-    for (const LoaderSeen& loader : seen) {
-        known.insert(loader.address);
-    }
-    for (const auto& [address, config] : recording.threads[*trainer.thread].loaders) {
-        if (!known.insert(address).second) {
-            continue;
-        }
-        Loader loader;
-        loader.batch_size = number_in(config, "batch_size");
-        loader.workers = number_in(config, "workers").value_or(0);
-        loader.prefetch_factor = number_in(config, "prefetch_factor");
-        loader.persistent = config_value(config, "persistent") == "true";
-        const std::string method = config_value(config, "method");
-        loader.method = method.empty() ? std::nullopt : std::optional<std::string>(method);
-        loader.training = training.count(address) != 0;
-        seen.push_back({address, loader});
-    }
+    loader.batch_size = number_in(used.config, "batch_size");
+    loader.workers = number_in(used.config, "workers").value_or(0);
+    loader.prefetch_factor = number_in(used.config, "prefetch_factor");
+    loader.persistent = config_value(used.config, "persistent") == "true";
+    const std::string method = config_value(used.config, "method");
+    loader.method = method.empty() ? std::nullopt : std::optional<std::string>(method);
+    loader.training = used.training;
+    return loader;
 }
 
 // The loaders of a trainer and of the threads that load for it, each once, training ones first.
-std::vector<LoaderSeen> loaders_of(const Recording& recording, const Trainer& trainer) {
-    std::vector<LoaderSeen> seen;
-    if (trainer.thread) {
-        add_loaders(recording, trainer, false, seen);
+std::vector<Loader> loaders_of(const Trainer& trainer) {
+    std::vector<audit::UsedLoader> used = trainer.loaders;
+    std::set<std::pair<std::uint64_t, std::string>> known;
+    for (const audit::UsedLoader& loader : used) {
+        known.emplace(loader.address, loader.config);
     }
     for (const Trainer& background : trainer.background) {
-        add_loaders(recording, background, trainer.trained, seen);
+        for (audit::UsedLoader loader : background.loaders) {
+            if (known.emplace(loader.address, loader.config).second) {
+                loader.training = trainer.trained;
+                used.push_back(std::move(loader));
+            }
+        }
     }
-    std::stable_sort(seen.begin(), seen.end(),
-                     [](const LoaderSeen& x, const LoaderSeen& y) { return x.loader.training && !y.loader.training; });
-    return seen;
+    std::stable_sort(used.begin(), used.end(), [](const auto& x, const auto& y) { return x.training && !y.training; });
+    std::vector<Loader> loaders(used.size());
+    std::transform(used.begin(), used.end(), loaders.begin(), loader_of);
+    return loaders;
 }
 
 Steady make_steady(const Trainer& trainer, const Walked& walked, const std::vector<Loader>& loaders) {
@@ -375,9 +360,7 @@ audit::Analysis audit::analyze(const Recording& recording) {
     audit.processes = count_processes(run);
     audit.trained = first.trained;
     audit.stopped = recording.stopped.has_value();
-    for (const LoaderSeen& seen : loaders_of(recording, first)) {
-        audit.loaders.push_back(seen.loader);
-    }
+    audit.loaders = loaders_of(first);
     const bool one_group = are_one_group(analysis.trainers);
     add_ranks(recording, one_group, analysis);
     audit.per_sample = make_per_sample(recording.fetched);

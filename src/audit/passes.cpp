@@ -123,8 +123,25 @@ bool PassFinder::was_evaluated(const Before& eval) const {
     return forward_ && (current_ >= eval.passes || (eval.batch != none && current_ != eval.current));
 }
 
+// The record of a loader follows the __iter__ of a pass over it.
+void PassFinder::see_loader(const Span& span) {
+    if (span.a == 0 || span.text.empty()) {
+        return;
+    }
+    const auto [place, first] = places_.try_emplace({span.a, span.text}, loaders_.size());
+    if (first) {
+        loaders_.push_back({span.a, span.text});
+    }
+    if (const auto pass = begun_.find(span.a); pass != begun_.end()) {
+        passes_[pass->second].used = place->second;
+    }
+}
+
 void PassFinder::see(const Span& span) {
     see_use(span);
+    if (kind(span) == Kind::loader) {
+        return see_loader(span);
+    }
     const std::optional<std::size_t> number = numbers_.see(span);
     if (!number) {
         return;
@@ -135,6 +152,9 @@ void PassFinder::see(const Span& span) {
         pass.loader = begun ? span.a : 0;
         pass.iterator = begun ? span.b : span.a;
         pass.iter_begin = span.start;
+        if (begun) {
+            begun_[span.a] = *number;
+        }
         passes_.push_back(std::move(pass));
     }
     Pass& pass = passes_[*number];
@@ -158,6 +178,16 @@ std::vector<Pass> PassFinder::finish() {
     count_generations(passes_);
     mark_accompanying(passes_);
     return std::move(passes_);
+}
+
+std::vector<UsedLoader> PassFinder::loaders(const std::vector<Pass>& passes) const {
+    std::vector<UsedLoader> loaders = loaders_;
+    for (const Pass& pass : passes) {
+        if (pass.used && pass.training) {
+            loaders[*pass.used].training = true;
+        }
+    }
+    return loaders;
 }
 
 }  // namespace headrace::audit

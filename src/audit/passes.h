@@ -2,8 +2,11 @@
 #pragma once
 
 #include <cstddef>
+#include <map>
 #include <optional>
+#include <string>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "audit/recording.h"
@@ -19,6 +22,14 @@ struct Pass {
     unsigned generation = 0;             // how often this iterator was begun before (persistent workers)
     std::vector<std::uint32_t> workers;  // their pids, by number
     std::vector<Nanoseconds> waits;      // begin of each __next__; empty for a Future
+    bool training = false;
+    std::optional<std::size_t> used;  // its loader, in PassFinder::loaders; none where no configuration was recorded
+};
+
+// A loader as it was when a pass over it began. An address may be that of several, one after the other.
+struct UsedLoader {
+    std::uint64_t address = 0;
+    std::string config;  // JSON, as loader_config of docs/formats/spool.md
     bool training = false;
 };
 
@@ -46,6 +57,8 @@ class PassFinder {
 public:
     void see(const Span& span);
     std::vector<Pass> finish();
+    // In the order of their first use, each address and configuration once. `passes` is what finish() gave.
+    std::vector<UsedLoader> loaders(const std::vector<Pass>& passes) const;
 
 private:
     static constexpr Nanoseconds none = -1;
@@ -57,12 +70,16 @@ private:
         std::size_t passes;  // that had begun
     };
 
+    void see_loader(const Span& span);
     void see_use(const Span& span);
     bool was_evaluated(const Before& eval) const;
 
     PassNumbers numbers_;
     std::vector<Pass> passes_;
-    std::size_t current_ = 0;            // the pass that was asked for a batch last
+    std::vector<UsedLoader> loaders_;
+    std::map<std::pair<std::uint64_t, std::string>, std::size_t> places_;  // in loaders_
+    std::unordered_map<std::uint64_t, std::size_t> begun_;                 // by address of a loader: its last pass
+    std::size_t current_ = 0;                                              // the pass that was asked for a batch last
     Nanoseconds batch_ = none;           // when that batch came, until a backward used it
     bool forward_ = false;               // since that batch
     std::optional<Before> before_eval_;  // from the first eval() to train() or a backward

@@ -32,9 +32,10 @@ bool NamedSpans::next(Span& span) {
     } else if (!reader_->next(span)) {
         return false;
     }
-    if (kind(span) == Kind::phase) {
+    if (kind(span) == Kind::phase || kind(span) == Kind::loader) {
+        const bool phase = kind(span) == Kind::phase;
         has_ahead_ = reader_->next(ahead_);
-        if (has_ahead_ && is_text(ahead_, spool::TextKind::phase_name)) {
+        if (has_ahead_ && is_text(ahead_, phase ? spool::TextKind::phase_name : spool::TextKind::loader_config)) {
             span.text = ahead_.text;
         }
     }
@@ -65,7 +66,6 @@ void Recording::read(std::size_t thread) {
     NamedSpans spans = open(thread);
     CoveringRule rule(window);
     Fetches fetches;
-    std::optional<std::uint64_t> loader;  // was the last one of its kind, and its configuration has not come
     for (Span span; spans.next(span);) {
         ++facts.spans;
         ++kinds[span.kind];
@@ -75,16 +75,6 @@ void Recording::read(std::size_t thread) {
         }
         add(fetched, fetches.see(span));
         note(span, facts);
-        if (kind(span) == Kind::loader) {
-            loader = span.a;
-        } else if (loader && is_text(span, spool::TextKind::loader_config)) {
-            const bool known = *loader == 0 || std::any_of(facts.loaders.begin(), facts.loaders.end(),
-                                                           [&](const auto& seen) { return seen.first == *loader; });
-            if (!known) {
-                facts.loaders.emplace_back(*loader, span.text);
-            }
-            loader.reset();
-        }
     }
     add(fetched, fetches.last());
 }

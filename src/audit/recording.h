@@ -28,7 +28,8 @@ inline Nanoseconds end_of(const Span& span) { return span.start + span.duration;
 // How many spans of a thread are put in order at a time. The figures do not depend on it.
 inline constexpr std::size_t default_window = 2048;
 
-// The spans of one thread in the order of the spool, phases named by the text that stands behind them.
+// The spans of one thread in the order of the spool. Phases and loaders have the text that stands behind them: the
+// name, the configuration.
 class NamedSpans {
 public:
     explicit NamedSpans(std::unique_ptr<run::SpanReader> reader) : reader_(std::move(reader)) {}
@@ -74,7 +75,6 @@ struct ThreadFacts {
     std::optional<Nanoseconds> interpreter;                        // when the shim began
     std::optional<Nanoseconds> teardown;                           // when the interpreter began to shut down
     std::optional<std::pair<std::uint64_t, std::uint64_t>> group;  // rank and number of ranks
-    std::vector<std::pair<std::uint64_t, std::string>> loaders;    // address and loader_config, each address once
     std::vector<Span> covering;                                    // see CoveringRule
 };
 

@@ -39,6 +39,7 @@ struct Trainer {
     bool torch = false;  // torch was imported
     bool trained = false;
     std::vector<Pass> passes;
+    std::vector<UsedLoader> loaders;
     std::vector<Nanoseconds> steps;  // end of each training step
     std::vector<Range> evaluations;
     // The training loader's first __iter__; where nothing trained, the begin of the first evaluation.

@@ -157,6 +157,7 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std:
     switch (hook->kind) {
         case Kind::wait:
             if (result != nullptr) {
+                t->has_batches = true;
                 t->batch_since_step = true;
                 append(t, Kind::wait, start, end - start, address(self),
                        batch_number(t, self) | token_count(result) << 32);

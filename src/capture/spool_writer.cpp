@@ -404,11 +404,14 @@ bool inside(const Thread* t, spool::Kind kind) noexcept {
 }
 
 void count_step(Thread* t, std::uint64_t optimizer) noexcept {
-    if (!t->batch_since_step && t->steps != 0 && optimizer != t->last_counted) {
-        return;  // another optimizer of the same step
+    if (!t->batch_since_step && t->steps != 0 && optimizer != t->last_counted &&
+        (t->has_batches || optimizer != t->not_counted)) {
+        t->not_counted = optimizer;  // another one of the same step; without a loader, if it comes twice, a new one
+        return;
     }
     t->batch_since_step = false;
     t->last_counted = optimizer;
+    t->not_counted = 0;
     ++t->steps;
     spool::Control* control = process.control;
     std::uint64_t most = __atomic_load_n(&control->steps, __ATOMIC_RELAXED);

@@ -96,9 +96,11 @@ struct Thread {
     Scheduled last_scheduled;  // at the end of the last light batch that asked
     bool is_worker;
     bool has_fetched;
+    bool has_batches;  // of a loader
     bool batch_since_step;
     std::uint64_t steps;         // counted so far
     std::uint64_t last_counted;  // the optimizer whose step was counted last
+    std::uint64_t not_counted;   // that has stepped since, 0: none
     Batch batch;
     char path[1];  // allocated longer: the absolute path of the file
 };

@@ -383,5 +383,48 @@ TEST(Evaluation, BeforeTheFirstStep) {
     }
 }
 
+// ---- programs of other shapes
+
+// Training twice in one process, each with loaders of its own, and with train() only at the begin.
+TEST(Evaluation, OfEachOfSeveralTrainings) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0);
+    for (std::uint64_t fold = 0; fold < 3; ++fold) {
+        const double at = 1 + 50 * static_cast<double>(fold);
+        const std::uint64_t iterator = 20 + fold, held_out = 30 + fold;
+        t.moment(Kind::train_mode, at, model + fold, 1).interval(Kind::iter, at, at + 1, train_loader, iterator);
+        step(t, at + 1, iterator);
+        step(t, at + 12, iterator);
+        t.interval(Kind::wait, at + 23, at + 24, iterator, spool::wait_ended)
+            .moment(Kind::train_mode, at + 25, model + fold, 0)
+            .interval(Kind::iter, at + 26, at + 27, eval_loader, held_out)
+            .interval(Kind::wait, at + 27, at + 28, held_out)
+            .interval(Kind::forward, at + 28, at + 33, model + fold)
+            .interval(Kind::wait, at + 33, at + 35, held_out, spool::wait_ended);
+    }
+    const Audit audit = analyze(run_of({t}, 140));
+    EXPECT_EQ(audit.steady.steps, 5U);
+    // To the last sign of each; train() of the next model, which comes before its loader is asked, ends the first two.
+    EXPECT_NEAR(entry(audit.ranks.front(), Entry::evaluation), 25 + 25 + 10, near);
+    EXPECT_NEAR(sum(audit.ranks.front()), 140, near);
+}
+
+// The accuracy on the training data, from the loader that the training reads, without eval().
+TEST(Evaluation, OverTheTrainingLoader) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0);
+    for (double at = 1; at < 60; at += 30) {
+        t.interval(Kind::iter, at, at + 1, train_loader, train_iterator);
+        step(t, at + 1, train_iterator);
+        t.interval(Kind::wait, at + 12, at + 13, train_iterator, spool::wait_ended)
+            .interval(Kind::iter, at + 14, at + 15, train_loader, other_iterator)
+            .interval(Kind::wait, at + 15, at + 16, other_iterator)
+            .interval(Kind::forward, at + 16, at + 20, model)
+            .interval(Kind::wait, at + 20, at + 21, other_iterator, spool::wait_ended);
+    }
+    const Ledger ledger = analyze(run_of({t}, 60)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 2 * 7, near);
+}
+
 }  // namespace
 }  // namespace headrace

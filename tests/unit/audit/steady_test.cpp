@@ -67,5 +67,34 @@ TEST(Steady, DoesNotGuessTheSamplesOfBatchesThatAreUsedAgain) {
     }
 }
 
+// The mean of the data is taken first, with a loader whose address the training's then has, and which has a larger
+// batch in the second epoch.
+TEST(Loaders, AreToldApartByTheirConfigurationToo) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0);
+    const auto begin = [&](double at, int batch) {
+        t.interval(Kind::iter, at, at + 1, loader, iterator).moment(Kind::loader, at + 1, loader);
+        t.text(spool::TextKind::loader_config, R"({"batch_size":)" + std::to_string(batch) + R"(,"workers":0})");
+    };
+    begin(0, 512);
+    ask(t, 1);
+    ask(t, 3, true);
+    for (int epoch = 0; epoch < 2; ++epoch) {
+        begin(10 + 30 * epoch, 4 + 4 * epoch);
+        for (double at = 11; at < 30; at += 9) {
+            ask(t, at + 30 * epoch);
+            train(t, at + 2 + 30 * epoch);
+        }
+    }
+    begin(90, 512);
+    const Audit audit = analyze(run_of({t}, 100));
+    ASSERT_EQ(audit.loaders.size(), 3U);
+    for (std::size_t i = 0; i < 3; ++i) {
+        EXPECT_EQ(audit.loaders[i].batch_size, std::vector<std::uint64_t>({4, 8, 512})[i]);
+        EXPECT_EQ(audit.loaders[i].training, i < 2);
+    }
+    EXPECT_EQ(audit.steady.batch_size, 4U);
+}
+
 }  // namespace
 }  // namespace headrace
