@@ -143,6 +143,7 @@ struct Audit {
     std::optional<std::string> framework;
     std::uint64_t processes = 0;
     bool trained = false;       // a training step was seen; otherwise the ledger is that of the command's process
+    bool stopped = false;       // by --max-steps: the ledgers end there
     std::vector<Ledger> ranks;  // rank 0 first; at least one
     Steady steady;
     std::vector<Loader> loaders;

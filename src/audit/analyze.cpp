@@ -370,9 +370,11 @@ audit::Analysis audit::analyze(const Recording& recording) {
     if (audit.outside) {
         audit.outside->marked = first.marked;
     }
-    audit.wall_seconds = seconds(run.info.ended_ns.value_or(first.window.end) - run.info.started_ns);
+    const Nanoseconds wall = run.info.ended_ns.value_or(first.window.end) - run.info.started_ns;
+    audit.wall_seconds = seconds(std::max<Nanoseconds>(0, wall));
     audit.processes = count_processes(run);
     audit.trained = first.trained;
+    audit.stopped = recording.stopped.has_value();
     for (const LoaderSeen& seen : loaders_of(recording, first)) {
         audit.loaders.push_back(seen.loader);
     }

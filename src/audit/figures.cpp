@@ -27,6 +27,10 @@ public:
     void operator()(const std::string& name, const T& field) {
         figures_[name] = value_of(field);
     }
+    template <class T>
+    void added(const std::string& name, const T& field) {
+        (*this)(name, field);
+    }
     template <class T, class Visit>
     void list(const std::string& name, const std::vector<T>& items, Visit visit) {
         (*this)(name, static_cast<std::uint64_t>(items.size()));
@@ -61,6 +65,11 @@ public:
         if (figure == figures_.end() || !set(figure->second, field)) {
             wrong_ = wrong_.empty() ? name : wrong_;
         }
+    }
+    // A figure that earlier runs do not have: the field then keeps what it holds.
+    template <class T>
+    void added(const std::string& name, T& field) {
+        if (figures_.contains(name)) (*this)(name, field);
     }
     template <class T, class Visit>
     void list(const std::string& name, std::vector<T>& items, Visit visit) {
@@ -141,6 +150,7 @@ void visit_figures(Whole& audit, Marked& marked, Visit& visit) {
     visit("framework", audit.framework);
     visit("processes", audit.processes);
     visit("trained", audit.trained);
+    visit.added("stopped", audit.stopped);
     visit("device_peak_bytes", audit.device_peak_bytes);
     visit("steady.steps", audit.steady.steps);
     visit("steady.step_seconds_median", audit.steady.step_seconds_median);
@@ -194,6 +204,7 @@ run::Derived derive(const Audit& audit) {
 Result<Audit> restore(const Run& run, const run::Figures& figures) {
     Audit audit;
     add_outside_view(run, audit);
+    audit.stopped = run.info.max_steps.has_value();  // as earlier headraces took it
     std::vector<MarkedPhase> marked;
     Reader reader(figures);
     visit_figures(audit, marked, reader);

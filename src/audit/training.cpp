@@ -76,6 +76,13 @@ struct FirstLook {
     std::optional<Nanoseconds> first_computation;  // a forward or backward
 };
 
+// It cannot have taken longer than there was time, whatever the record says.
+void add_shim_cost(Trainer& trainer, std::uint64_t nanoseconds) {
+    const auto most = static_cast<std::uint64_t>(trainer.window.end - trainer.window.begin);
+    const std::uint64_t sum = static_cast<std::uint64_t>(trainer.shim_cost) + std::min(nanoseconds, most);
+    trainer.shim_cost = static_cast<Nanoseconds>(std::min(sum, most));
+}
+
 FirstLook find_passes(const Recording& recording, Trainer& trainer) {
     FirstLook look;
     PassFinder finder;
@@ -85,7 +92,7 @@ FirstLook find_passes(const Recording& recording, Trainer& trainer) {
         if (!look.first_computation && (kind(span) == Kind::forward || kind(span) == Kind::backward)) {
             look.first_computation = span.start;
         }
-        trainer.shim_cost += kind(span) == Kind::interpreter ? static_cast<Nanoseconds>(span.a) : 0;
+        if (kind(span) == Kind::interpreter) add_shim_cost(trainer, span.a);
         trainer.marked_input = trainer.marked_input || entry_of_phase(span) == Entry::input_wait;
     });
     trainer.passes = finder.finish();

@@ -163,17 +163,26 @@ std::string ending(const RunInfo& run) {
     return "";
 }
 
+// Whose time the ledger is, where that is not the command's own process.
+std::string_view shown_process(const Audit& audit) {
+    if (audit.trained) return "process that trained";
+    const auto& seconds = shown_ledger(audit).seconds;
+    const bool computed = seconds[static_cast<std::size_t>(Entry::evaluation)] > 0 ||
+                          seconds[static_cast<std::size_t>(Entry::compute_forward)] > 0;
+    return computed ? "process that ran the model" : "first Python process";
+}
+
 // Which part of the command's time the figures are about, when that is not all of it.
 std::string recorded_part(const Audit& audit) {
     const double recorded = shown_ledger(audit).wall_seconds;
     const double missing = audit.wall_seconds - recorded;
     if (!(missing > std::max(0.1, 0.01 * audit.wall_seconds)) || !(recorded > 0)) return "";
     const std::string command = format_time(audit.wall_seconds);
-    if (audit.run.max_steps) {
+    if (audit.stopped && audit.run.max_steps) {
         return fmt::format("Recorded until step {} (--max-steps); the command took {}.",
                            base::format_count(static_cast<std::int64_t>(*audit.run.max_steps)), command);
     }
-    return fmt::format("That is the process that trained; the command took {}.", command);
+    return fmt::format("That is the {}; the command took {}.", shown_process(audit), command);
 }
 
 std::string rule(const Audit& audit, const Frame& frame) {

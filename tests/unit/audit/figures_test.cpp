@@ -70,6 +70,7 @@ TEST(Figures, AreAllNeeded) {
     const Analyzed whole(5);
     const run::Figures figures = derive(whole.analysis.audit).figures;
     for (const auto& [name, value] : figures) {
+        if (name == "stopped") continue;  // earlier runs do not have it
         run::Figures fewer = figures;
         fewer.erase(name);
         const Result<Audit> back = restore(whole.run, fewer);
@@ -88,6 +89,19 @@ TEST(Figures, AreAllNeeded) {
         wrong[name] = value;
         EXPECT_FALSE(restore(whole.run, wrong)) << name;
     }
+}
+
+TEST(Figures, SayWhetherMaxStepsEndedTheRecording) {
+    Analyzed whole(5);
+    whole.run.info.max_steps = 1000;
+    run::Figures figures = derive(whole.analysis.audit).figures;
+    EXPECT_FALSE(restore(whole.run, figures)->stopped);
+    figures["stopped"] = std::int64_t{1};
+    EXPECT_TRUE(restore(whole.run, figures)->stopped);
+    figures.erase("stopped");
+    EXPECT_TRUE(restore(whole.run, figures)->stopped);
+    whole.run.info.max_steps.reset();
+    EXPECT_FALSE(restore(whole.run, figures)->stopped);
 }
 
 // ---- what is kept of a long run

@@ -293,10 +293,25 @@ TEST(Ledger, SaysWhyThreadsStoppedRecording) {
     EXPECT_TRUE(said[1].starts_with("1 thread stopped recording before the end: the run's folder was not where"));
 }
 
+TEST(Ledger, HasNoNegativeTimes) {
+    Thread t = plain_loop();
+    constexpr std::uint64_t impossible = std::uint64_t{1} << 63;  // ns that the shim took
+    t.moment(Kind::interpreter, 10, impossible).moment(Kind::interpreter, 10, impossible / 2);
+    auto run = run_of({t}, 90);
+    const Audit bounded = analyze(run);
+    EXPECT_GE(bounded.overhead.seconds, 0);
+    EXPECT_LE(bounded.overhead.seconds, 0.090 + near);
+    EXPECT_LE(bounded.overhead.share, 1);
+    run.info.started_ns = ms(100);
+    EXPECT_EQ(analyze(run).wall_seconds, 0);
+}
+
 TEST(Ledger, EndsWhereRecordingStopped) {
     Thread t = plain_loop();
+    EXPECT_FALSE(analyze(run_of({t}, 90)).stopped);
     t.moment(Kind::stopped, 63);
     const Audit audit = analyze(run_of({t}, 90));
+    EXPECT_TRUE(audit.stopped);
     EXPECT_NEAR(audit.ranks.front().wall_seconds, 0.063, 1e-9);
     EXPECT_NEAR(sum(audit.ranks.front()), 63, near);
 }

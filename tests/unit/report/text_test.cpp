@@ -276,7 +276,22 @@ TEST(RenderText, SaysWhichPartWasRecorded) {
               "That is the process that trained; the command took 8 min 20 s.");
     audit.run.max_steps = 1000;
     EXPECT_EQ(lines_of(render_text(audit, plain)).at(5),
+              "That is the process that trained; the command took 8 min 20 s.");  // it ended before that step
+    audit.stopped = true;
+    EXPECT_EQ(lines_of(render_text(audit, plain)).at(5),
               "Recorded until step 1,000 (--max-steps); the command took 8 min 20 s.");
+}
+
+TEST(RenderText, SaysWhichProcessIsShownOfACommandThatDidNotTrain) {
+    Audit audit = made_up::input_bound();
+    audit.wall_seconds = 500;
+    audit.trained = false;
+    audit.ranks = {made_up::ledger(10, {{Entry::evaluation, 0.9}})};
+    EXPECT_EQ(lines_of(render_text(audit, plain)).at(5),
+              "That is the process that ran the model; the command took 8 min 20 s.");
+    audit.ranks = {made_up::ledger(10, {{Entry::startup_imports, 0.9}})};
+    EXPECT_EQ(lines_of(render_text(audit, plain)).at(5),
+              "That is the first Python process; the command took 8 min 20 s.");
 }
 
 TEST(RenderText, ShowsTheLinesOfTheLargerPartFirst) {
