@@ -89,6 +89,12 @@ struct Machine {
     std::vector<std::string> accelerators;
 };
 
+// Which boot of which kernel it is, and which processes its process ids name.
+struct Kernel {
+    std::string boot_id;              // empty where unknown
+    std::uint64_t pid_namespace = 0;  // 0 where unknown
+};
+
 struct CodeState {
     std::optional<std::string> git_commit;
     std::optional<bool> dirty;
@@ -116,6 +122,7 @@ struct RunInfo {
     Nanoseconds monitor_cpu = 0;       // CPU time of the recording headrace process
     std::uint64_t looks = 0;           // looks at Python stacks
     Machine machine;
+    Kernel kernel;  // unknown in runs of earlier headraces
     CodeState code;
     std::vector<std::string> limits;  // what could not be seen, found while recording
 };

@@ -17,6 +17,7 @@
 #include "audit/shim.h"
 #include "audit/watch.h"
 #include "run/ending.h"
+#include "run/hold.h"
 #include "run/spool_format.h"
 #include "run/spool_reader.h"
 #include "sys/file.h"
@@ -52,6 +53,7 @@ RunInfo begin_info(const RecordOptions& options) {
     info.parent_pid = static_cast<std::uint32_t>(getpid());
     info.max_steps = options.max_steps;
     info.machine = sys::describe_machine();
+    info.kernel = sys::this_kernel();
     info.code = sys::describe_code(info.directory);
     return info;
 }
@@ -158,7 +160,7 @@ run::Spool take_spool(Run& run, const run::Folder& folder) {
 }
 
 // Writes the run for good; the spool goes only when all that is kept of it is in run.db.
-Result<void> store(const run::Folder& folder, const Recording& recording, const Analysis& analysis) {
+Result<void> store(const run::Folder& folder, const Recording& recording, const Analysis& analysis, bool whole) {
     KeptSpans kept(recording, analysis);
     const auto keep = [&kept](std::size_t thread, const Span& span) { return kept.keep(thread, span); };
     Result<void> written =
@@ -167,7 +169,7 @@ Result<void> store(const run::Folder& folder, const Recording& recording, const 
         return written;
     }
     std::error_code error;
-    fs::remove_all(folder.spool(), error);
+    if (whole) fs::remove_all(folder.spool(), error);
     return {};
 }
 
@@ -212,6 +214,11 @@ Result<Recorded> run_unrecorded(const RecordOptions& options, RunInfo info, cons
     return recorded;
 }
 
+// Where the run was recorded, for a sentence.
+std::string place_of(const RunInfo& info) {
+    return info.machine.host == sys::host_name() ? "this machine, in another container" : info.machine.host;
+}
+
 bool shut_down(const Recording& recording) {
     const auto threads = recording.threads_of.find(recording.run.info.child_pid);
     return threads != recording.threads_of.end() &&
@@ -219,31 +226,52 @@ bool shut_down(const Recording& recording) {
                        [&](std::size_t thread) { return recording.threads[thread].teardown.has_value(); });
 }
 
-Audit audit_so_far(const run::Folder& folder, Run& run) {
-    const run::Spool spool = take_spool(run, folder);
-    run.info.ended_ns = sys::monotonic_now();
-    run.info.limits.push_back("The program is still running: this is its time up to now.");
-    return analyze(Recording(run, spool)).audit;
-}
-
-// A run whose recording headrace was killed, or could not store it, from its spool.
-Audit complete(const run::Folder& folder, Run& run) {
+Audit audit_so_far(const run::Folder& folder, Run& run, bool here) {
     const run::Spool spool = take_spool(run, folder);
     const Recording recording(run, spool);
+    if (here) {
+        run.info.ended_ns = sys::monotonic_now();
+        run.info.limits.push_back("The program is still running: this is its time up to now.");
+    } else {
+        run.info.ended_ns = last_record(recording);
+        run.info.limits.push_back("The program may still be running on " + place_of(run.info) +
+                                  ", which cannot be seen from here: this is its time up to its last record.");
+    }
+    return analyze(recording).audit;
+}
+
+// How a run ended whose recording headrace was killed, or could not store it.
+void conclude(const run::Folder& folder, Run& run, const Recording& recording) {
     if (run::conclude(folder, run.info)) {
         note_full_disk(run, folder);
         run.info.limits.push_back(
             "The run was not stored when the program had ended: what was seen of it from outside is lost.");
-    } else {
-        run.info.limits.push_back("headrace itself was killed while it recorded: how the program ended was not seen.");
-        run.info.ended_ns = last_record(recording);
-        if (shut_down(recording)) {
-            run.info.outcome = Outcome::finished;  // its recorder did not note it in the header yet
-        }
+        return;
     }
+    run.info.limits.push_back("headrace itself was killed while it recorded: how the program ended was not seen.");
+    run.info.ended_ns = last_record(recording);
+    if (shut_down(recording)) {
+        run.info.outcome = Outcome::finished;  // its recorder did not note it in the header yet
+    }
+}
+
+// The same run from its spool, which it then no longer needs. Not where processes could go on that are not seen from
+// here, nor where another time or a later headrace may read more of the spool.
+Audit complete(const run::Folder& folder, Run& run, bool here) {
+    const run::Spool spool = take_spool(run, folder);
+    const Recording recording(run, spool);
+    conclude(folder, run, recording);
     Analysis analysis = analyze(recording);
-    if (Result<void> written = store(folder, recording, analysis); !written) {
-        analysis.audit.limits.push_back("The run could not be completed on disk: " + written.error().message + ".");
+    const auto add_limit = [&](std::string sentence) { analysis.audit.limits.push_back(std::move(sentence)); };
+    if (!here) {
+        add_limit(
+            "What may still be running of it cannot be seen from here, so the run was not completed on disk: "
+            "headrace report does that on " +
+            place_of(run.info) + ".");
+    } else if (!spool.whole) {
+        add_limit("The run was not completed on disk: not all of its spool could be read.");
+    } else if (Result<void> written = store(folder, recording, analysis, true); !written) {
+        add_limit("The run could not be completed on disk: " + written.error().message + ".");
     }
     return std::move(analysis.audit);
 }
@@ -279,6 +307,7 @@ Result<Recorded> record(const RecordOptions& options) {
     if (Result<void> made = make_spool(*folder, options); !made) {
         return give_up(made.error());
     }
+    const sys::Descriptor hold = run::hold_recording(*folder);
     info.started_ns = sys::monotonic_now();
     if (Result<void> written = run::write_info(*folder, info); !written) {
         return give_up(written.error());
@@ -307,7 +336,7 @@ Result<Recorded> record(const RecordOptions& options) {
     note_full_disk(run, *folder);
     const Recording recording(run, spool);
     Analysis analysis = analyze(recording);
-    const Result<void> stored = store(*folder, recording, analysis);
+    const Result<void> stored = store(*folder, recording, analysis, spool.whole);
     Recorded recorded{*folder, std::move(analysis.audit), std::nullopt};
     if (!stored) {
         recorded.not_stored = stored.error();
@@ -323,15 +352,19 @@ Result<Audit> load(const run::Folder& folder) {
         return tl::unexpected<Error>(stored.error());
     }
     if (stored->info.outcome == Outcome::running) {
-        if (!run::going_on(stored->info)) {
-            return complete(folder, *stored);
+        const run::Life life = run::life_of(folder, stored->info);
+        const bool completing = life.here && !life.going_on;
+        const sys::Descriptor hold = completing ? run::hold_completion(folder) : sys::Descriptor();
+        std::optional<Audit> audit;
+        if (life.going_on) {
+            audit = audit_so_far(folder, *stored, life.here);
         }
-        Audit audit = audit_so_far(folder, *stored);
-        // It may have ended while we read: then its headrace has taken the spool away from under our eyes.
-        stored = run::read(folder);
-        if (!stored || stored->info.outcome == Outcome::running) {
-            return audit;
+        // Meanwhile its headrace may have stored it, or another one have completed it, and taken the spool away.
+        Result<Run> now = run::read(folder);
+        if (!now || now->info.outcome == Outcome::running) {
+            return audit ? std::move(*audit) : complete(folder, *stored, life.here);
         }
+        stored = std::move(now);
     }
     return load_finished(folder, *stored);
 }

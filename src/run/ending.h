@@ -8,8 +8,12 @@
 
 namespace headrace::run {
 
-// Whether the recording headrace or the command of a run that is stored as running lives.
-bool going_on(const RunInfo& info);
+// What can be seen from here of a run that is stored as running.
+struct Life {
+    bool going_on = false;  // it is recorded, or processes of it go on, or nothing says that it has ended
+    bool here = true;       // it was recorded on this machine: its processes can be looked for, and its clock is ours
+};
+Life life_of(const Folder& folder, const RunInfo& info);
 
 // What the way in which a command ended says of it.
 Outcome outcome_of(const std::optional<int>& exit_code, const std::optional<int>& signal);

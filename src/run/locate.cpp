@@ -267,7 +267,8 @@ std::vector<Listed> list(const fs::path& home) {
         Listed listed{folder, {}, {}};
         if (Result<RunInfo> info = read_info(folder)) {
             listed.info = std::move(*info);
-            if (listed.info.outcome == Outcome::running && !going_on(listed.info)) conclude(folder, listed.info);
+            if (listed.info.outcome == Outcome::running && !life_of(folder, listed.info).going_on)
+                conclude(folder, listed.info);
         } else {
             listed.info = info_from_name(folder);
             listed.problem = info.error().message;

@@ -82,22 +82,29 @@ void check_header(SQLite::Database& database, const fs::path& path) {
 RunInfo info_of(SQLite::Database& database) {
     RunInfo info;
     SQLite::Statement meta(database, "SELECT value FROM meta WHERE key = ?");
-    visit_meta(info, [&](const char* key, auto& field) {
+    // False where there is no such key.
+    const auto take = [&](const char* key, auto& field) {
         meta.bind(1, key);
-        if (!meta.executeStep()) throw Damage{std::string("its table meta has no key ") + key};
+        const bool found = meta.executeStep();
         try {
-            Row(meta, "meta").get(0, field);
+            if (found) Row(meta, "meta").get(0, field);
         } catch (Damage& damage) {
             throw Damage{damage.why + " of key " + key};
         }
         meta.reset();
+        return found;
+    };
+    visit_meta(info, [&](const char* key, auto& field) {
+        if (!take(key, field)) throw Damage{std::string("its table meta has no key ") + key};
     });
+    visit_added_meta(info, [&](const char* key, auto& field) { (void)take(key, field); });
     SQLite::Statement lists(database, "SELECT value FROM meta_list WHERE key = ? ORDER BY position");
     visit_meta_list(info, [&](const char* key, std::vector<std::string>& values) {
         lists.bind(1, key);
         while (lists.executeStep()) values.push_back(Row(lists, "meta_list").text(0));
         lists.reset();
     });
+    if (info.ended_ns && *info.ended_ns < info.started_ns) throw Damage{"its run ended before it was started"};
     return info;
 }
 

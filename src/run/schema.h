@@ -83,6 +83,13 @@ void visit_meta(Info& info, Visit&& visit) {
     visit("dirty", info.code.dirty);
 }
 
+// The keys that runs of earlier headraces do not have.
+template <class Info, class Visit>
+void visit_added_meta(Info& info, Visit&& visit) {
+    visit("boot_id", info.kernel.boot_id);
+    visit("pid_namespace", info.kernel.pid_namespace);
+}
+
 // The same for the lists of the table meta_list.
 template <class Info, class Visit>
 void visit_meta_list(Info& info, Visit&& visit) {

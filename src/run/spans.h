@@ -3,7 +3,9 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 
+#include "headrace/result.h"
 #include "headrace/run.h"
 
 namespace headrace::run {
@@ -13,7 +15,7 @@ class SpanReader {
 public:
     virtual ~SpanReader() = default;
 
-    // Overwrites `span` with the next one; false at the end. A file that became shorter meanwhile ends earlier.
+    // Overwrites `span` with the next one; false at the end. A file that cannot be read any more ends earlier.
     virtual bool next(Span& span) = 0;
 };
 
@@ -24,6 +26,9 @@ public:
     virtual ~SpanSource() = default;
 
     virtual std::unique_ptr<SpanReader> open(std::size_t thread) const = 0;
+
+    // Why a reader gave fewer spans than there are; the first time.
+    virtual std::optional<Error> failure() const { return std::nullopt; }
 };
 
 // The spans that Run::threads holds itself.

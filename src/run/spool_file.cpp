@@ -226,11 +226,12 @@ Result<spool::Header> read_header(const std::filesystem::path& path) {
 
 class PartReader final : public SpanReader {
 public:
-    explicit PartReader(const SpoolPart& part)
-        : decoder_(Slots(part.file, part.first, part.end, false)), open_(part.open) {}
+    PartReader(const SpoolPart& part, std::optional<Error>& failure)
+        : decoder_(Slots(part.file, part.first, part.end, false)), open_(part.open), failure_(failure) {}
 
     bool next(Span& span) override {
         if (decoder_.next(span)) return true;
+        if (!failure_) failure_ = decoder_.error();
         if (opened_ == open_.size()) return false;
         span = open_[opened_++];
         return true;
@@ -239,6 +240,7 @@ public:
 private:
     Decoder decoder_;
     const std::vector<Span>& open_;
+    std::optional<Error>& failure_;
     std::size_t opened_ = 0;
 };
 
@@ -250,6 +252,8 @@ Result<SpoolFile> survey_spool_file(const std::filesystem::path& path) {
     return Survey(path, *header).read();
 }
 
-std::unique_ptr<SpanReader> read_spool_part(const SpoolPart& part) { return std::make_unique<PartReader>(part); }
+std::unique_ptr<SpanReader> read_spool_part(const SpoolPart& part, std::optional<Error>& failure) {
+    return std::make_unique<PartReader>(part, failure);
+}
 
 }  // namespace headrace::run

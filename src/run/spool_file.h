@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct SpoolFile {
 // file, one of a newer version, one that cannot be read.
 Result<SpoolFile> survey_spool_file(const std::filesystem::path& path);
 
-std::unique_ptr<SpanReader> read_spool_part(const SpoolPart& part);
+// Notes in `failure`, where nothing is noted yet, why it ended before the part's end.
+std::unique_ptr<SpanReader> read_spool_part(const SpoolPart& part, std::optional<Error>& failure);
 
 }  // namespace headrace::run

@@ -130,6 +130,8 @@ struct Control {
     std::uint64_t ended;      // when the command had ended, CLOCK_MONOTONIC, nanoseconds; 0: nobody saw it
     std::uint32_t exit_code;  // of the command
     std::uint32_t signal;     // that ended it; 0: none did, it has an exit code
+    std::uint32_t held;       // 1: the recording headrace holds a lock on the file
+    std::uint32_t reserved;
 };
 inline constexpr std::uint64_t control_magic = 0x314c4f52544e4f43;  // "CONTROL1"
 

@@ -42,17 +42,22 @@ struct Numbered {
     }
 };
 
-void read_entry(const std::filesystem::path& path, std::vector<Numbered>& files, std::vector<std::string>& problems) {
+void read_entry(const std::filesystem::path& path, std::vector<Numbered>& files, Spool& spool) {
     const std::string name = path.filename().string();
     if (name == "control") return;
     const std::string file = "Spool file " + base::printable(name);
-    const auto problem = [&](const std::string& why) { problems.push_back(file + " was left out: " + why + "."); };
+    const auto problem = [&](const std::string& why) {
+        spool.problems.push_back(file + " was left out: " + why + ".");
+    };
     const std::optional<std::uint32_t> number = number_of(name);
     if (!number) return problem("it is no spool file by its name");
     Result<SpoolFile> content = survey_spool_file(path);
-    if (!content) return problem(content.error().message);
+    if (!content) {
+        spool.whole = spool.whole && content.error().code == ErrorCode::damaged;  // there is nothing in it then
+        return problem(content.error().message);
+    }
     files.push_back({*number, std::move(*content)});
-    for (const std::string& why : files.back().content.problems) problems.push_back(file + ": " + why + ".");
+    for (const std::string& why : files.back().content.problems) spool.problems.push_back(file + ": " + why + ".");
 }
 
 }  // namespace
@@ -69,8 +74,9 @@ Result<Spool> open_spool(const std::filesystem::path& folder) {
     }
     std::ranges::sort(paths);
     Spool spool;
+    spool.whole = true;
     std::vector<Numbered> files;
-    for (const std::filesystem::path& path : paths) read_entry(path, files, spool.problems);
+    for (const std::filesystem::path& path : paths) read_entry(path, files, spool);
     std::ranges::stable_sort(files, {}, &Numbered::order);
     for (Numbered& file : files) {
         std::ranges::move(file.content.threads, std::back_inserter(spool.threads));

@@ -19,13 +19,18 @@ class Spool final : public SpanSource {
 public:
     std::vector<ThreadRecord> threads;  // without their spans, which open() reads
     std::vector<std::string> problems;  // files that were left out, wholly or in part
+    bool whole = false;                 // no file was left out that could be read another time, or by a later headrace
 
-    std::unique_ptr<SpanReader> open(std::size_t thread) const override { return read_spool_part(parts_[thread]); }
+    std::unique_ptr<SpanReader> open(std::size_t thread) const override {
+        return read_spool_part(parts_[thread], *failure_);
+    }
+    std::optional<Error> failure() const override { return *failure_; }
 
 private:
     friend Result<Spool> open_spool(const std::filesystem::path& folder);
 
-    std::vector<SpoolPart> parts_;  // of each thread
+    std::vector<SpoolPart> parts_;                                                              // of each thread
+    std::shared_ptr<std::optional<Error>> failure_ = std::make_shared<std::optional<Error>>();  // where readers find it
 };
 
 // Looks through every spool file in `folder`. A record is taken only when it is complete; what a kill cut off is left

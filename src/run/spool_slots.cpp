@@ -66,8 +66,12 @@ bool Slots::fill() {
     if (block_.empty()) return false;
     const Result<sys::Descriptor> descriptor = open_spool_file(path_);
     const Result<std::size_t> got = descriptor ? read_block(descriptor->get()) : tl::unexpected(descriptor.error());
-    if (!got) error_ = got.error();
+    const std::size_t wanted = block_.size();
     block_.resize(got ? *got / sizeof(Record) : 0);
+    if (!got)
+        error_ = got.error();
+    else if (end_ != to_the_end && block_.size() < wanted)
+        error_ = Error{ErrorCode::io_error, "it has become shorter"};
     return !block_.empty();
 }
 

@@ -61,8 +61,8 @@ struct Derived {
 using Keep = std::function<bool(std::size_t thread, const Span& span)>;
 
 // Writes the whole run into run.db: appears whole or not at all (temporary name, fsync, rename). On an error (no_space,
-// permission_denied, io_error) nothing is left behind and an older run.db is unharmed. The spans are those of `source`,
-// or of `run` itself; without `keep` all of them.
+// permission_denied, io_error; also where a reader of `source` had one) nothing is left behind and an older run.db is
+// unharmed. The spans are those of `source`, or of `run` itself; without `keep` all of them.
 Result<void> write(const Folder& folder, const Run& run, const Derived& derived, const SpanSource& source,
                    const Keep& keep);
 Result<void> write(const Folder& folder, const Run& run, const Derived& derived = {});

@@ -126,7 +126,9 @@ private:
 
 void insert_info(SQLite::Database& database, const RunInfo& info) {
     Inserter meta(database, "INSERT INTO meta VALUES(?, ?)");
-    visit_meta(info, [&](const char* key, const auto& field) { meta.insert(key, field); });
+    const auto insert = [&](const char* key, const auto& field) { meta.insert(key, field); };
+    visit_meta(info, insert);
+    visit_added_meta(info, insert);
     Inserter lists(database, "INSERT INTO meta_list VALUES(?, ?, ?)");
     visit_meta_list(info, [&](const char* key, const std::vector<std::string>& values) {
         std::int64_t position = 0;
@@ -244,6 +246,10 @@ Result<void> write_database(const Folder& folder, const RunInfo& info, const Who
             } catch (const SQLite::Exception& exception) {
                 return failure_of(exception, sqlite3_system_errno(database.getHandle()), doing);
             }
+        }
+        if (const auto failure = whole != nullptr ? whole->source.failure() : std::nullopt) {
+            return fail(ErrorCode::io_error,
+                        doing + ": a file of the spool could not be read to its end: " + failure->message);
         }
         if (const int error = temporary.move_to(absolute / "run.db"); error != 0) return fail_errno(error, doing);
         return {};

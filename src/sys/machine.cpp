@@ -1,5 +1,7 @@
 #include "sys/machine.h"
 
+#include <sys/stat.h>
+
 #include <algorithm>
 #include <charconv>
 #include <cmath>
@@ -191,9 +193,11 @@ bool is_commit(std::string_view text) {
 
 }  // namespace
 
+std::string host_name(const fs::path& root) { return text_of(root / "proc/sys/kernel/hostname"); }
+
 Machine describe_machine(const fs::path& root) {
     Machine machine;
-    machine.host = text_of(root / "proc/sys/kernel/hostname");
+    machine.host = host_name(root);
     machine.system = text_of(root / "proc/sys/kernel/ostype") + " " + text_of(root / "proc/sys/kernel/osrelease");
     machine.cpu = cpu_of(root);
     machine.cores = count_of_list(text_of(root / "sys/devices/system/cpu/online"));
@@ -205,6 +209,12 @@ Machine describe_machine(const fs::path& root) {
     machine.memory_bytes = memory > 0 ? std::min(memory, limits.memory) : 0;
     machine.accelerators = accelerators_of(root);
     return machine;
+}
+
+Kernel this_kernel(const fs::path& root) {
+    struct stat status {};
+    const bool known = ::stat((root / "proc/self/ns/pid").c_str(), &status) == 0;
+    return {text_of(root / "proc/sys/kernel/random/boot_id"), known ? static_cast<std::uint64_t>(status.st_ino) : 0};
 }
 
 CodeState describe_code(const fs::path& directory) {

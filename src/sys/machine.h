@@ -13,6 +13,11 @@ namespace headrace::sys {
 // Facts for the run: cores by affinity and cgroup quota (v1 and v2), memory by cgroup limit, CPU model, accelerators.
 Machine describe_machine(const std::filesystem::path& root = "/");
 
+std::string host_name(const std::filesystem::path& root = "/");
+
+// The kernel that this process runs on.
+Kernel this_kernel(const std::filesystem::path& root = "/");
+
 // The commit of the git work tree that holds `directory` and whether tracked files differ from it; both absent outside
 // one or without git. Runs git with a time limit of 2 s and changes nothing (no index refresh is written).
 CodeState describe_code(const std::filesystem::path& directory);

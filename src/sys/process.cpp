@@ -31,6 +31,9 @@ constexpr Nanoseconds without_pidfd = 5'000'000;
 // group, and may have to wait for a core in between.
 constexpr Nanoseconds group_spread = 20'000'000;
 
+// The kernel notes the begin of a process in steps of 10 ms, of a clock that is read a moment later than ours.
+constexpr Nanoseconds clock_step = 20'000'000;
+
 // Longer than any program runs, and far from overflowing.
 constexpr Nanoseconds forever = 1'000'000'000'000'000'000;
 
@@ -216,10 +219,14 @@ Nanoseconds monotonic_now() noexcept {
     return static_cast<Nanoseconds>(now.tv_sec) * 1'000'000'000 + now.tv_nsec;
 }
 
-bool process_alive(std::uint32_t pid) noexcept {
+bool process_alive(std::uint32_t pid, Nanoseconds began_by) noexcept {
     if (pid == 0) return false;
-    // A zombie has ended: only its parent has not asked yet.
-    if (const auto stat = read_process_stat(pid)) return stat->state != 'Z' && stat->state != 'X';
+    if (const auto stat = read_process_stat(pid)) {
+        // A zombie has ended: only its parent has not asked yet.
+        if (stat->state == 'Z' || stat->state == 'X') return false;
+        // A time on which the machine slept makes the begin look earlier, never later.
+        return monotonic_of_ticks(stat->start_ticks) - clock_step <= began_by;
+    }
     return ::kill(static_cast<pid_t>(pid), 0) == 0 || errno == EPERM;
 }
 

@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <memory>
 #include <optional>
 #include <string>
@@ -93,6 +94,9 @@ private:
 void ignore_file_size_signal() noexcept;
 
 Nanoseconds monotonic_now() noexcept;
-bool process_alive(std::uint32_t pid) noexcept;
+
+// Whether there is such a process and it has not ended. With `began_by` one that began later, as far as it is known, is
+// taken for another one to which the number was given.
+bool process_alive(std::uint32_t pid, Nanoseconds began_by = std::numeric_limits<Nanoseconds>::max()) noexcept;
 
 }  // namespace headrace::sys

@@ -54,6 +54,18 @@ TEST(Formats, SpoolDocumentListsTheHeaderAsItIs) {
     HEADER_FIELD(full_error, "full_error");
     HEADER_FIELD(teardown, "teardown");
 #undef HEADER_FIELD
+    using spool::Control;
+#define CONTROL_FIELD(member) field(offsetof(Control, member), sizeof(Control::member), #member)
+    CONTROL_FIELD(magic);
+    CONTROL_FIELD(version);
+    CONTROL_FIELD(recording);
+    CONTROL_FIELD(max_steps);
+    CONTROL_FIELD(steps);
+    CONTROL_FIELD(ended);
+    CONTROL_FIELD(exit_code);
+    CONTROL_FIELD(signal);
+    CONTROL_FIELD(held);
+#undef CONTROL_FIELD
     expect_row(text, "| " + std::to_string(offsetof(Header, open)) + " | 16 × 16 | `open` |");
 }
 

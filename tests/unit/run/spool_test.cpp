@@ -368,5 +368,30 @@ TEST_F(SpoolFolder, AFileThatIsCutWhileItIsReadEndsNothing) {
     cutter.join();
 }
 
+TEST_F(SpoolFolder, ARunWhoseSpoolIsLostWhileItIsReadIsNotWritten) {
+    for (const bool removed : {false, true}) {
+        put(file, SpoolBuilder().record(Kind::put, 1).record(Kind::put, 2).content());
+        const Result<Spool> taken = open_spool(temporary.path());
+        ASSERT_TRUE(taken);
+        EXPECT_TRUE(taken->whole);
+        auto run = sample_run();
+        run.threads = taken->threads;
+        const TemporaryFolder other;
+        const Folder folder{other.path()};
+        EXPECT_TRUE(write(folder, run, {}, *taken, nullptr));
+        EXPECT_FALSE(taken->failure());
+        std::filesystem::remove(folder.database());
+        if (removed)
+            std::filesystem::remove(file);
+        else
+            std::filesystem::resize_file(file, spool::header_bytes + spool::record_bytes);
+        const Result<void> written = write(folder, run, {}, *taken, nullptr);
+        ASSERT_FALSE(written);
+        EXPECT_NE(written.error().message.find("a file of the spool could not be read to its end"), std::string::npos);
+        EXPECT_TRUE(taken->failure());
+        EXPECT_TRUE(names_in(folder.path).empty());
+    }
+}
+
 }  // namespace
 }  // namespace headrace::run

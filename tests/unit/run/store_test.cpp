@@ -103,7 +103,7 @@ Run any_run() {
     Run run;
     run.info.name = *any_text();
     run.info.command = *arbitrary<std::vector<std::string>>();
-    run.info.ended_ns = maybe(any_time());
+    if (*arbitrary<bool>()) run.info.ended_ns = run.info.started_ns + *rc::gen::inRange<Nanoseconds>(0, 1LL << 61);
     run.info.signal = maybe(rc::gen::inRange(1, 65));
     run.info.max_steps = maybe(any_counter());
     run.info.outcome = static_cast<Outcome>(*rc::gen::inRange(0, 5));
@@ -223,6 +223,14 @@ TEST_F(Store, ReadsTheFirstVersion) {
     EXPECT_EQ(read_figures(folder).value(), std::nullopt);
 }
 
+TEST_F(Store, ReadsARunThatDoesNotSayWhichKernelItRanOn) {
+    ASSERT_TRUE(write(folder, sample_run()));
+    change("DELETE FROM meta WHERE key IN ('boot_id', 'pid_namespace')");
+    Whole earlier = sample_run();
+    earlier.info.kernel = {};
+    EXPECT_EQ(read(folder).value(), earlier);
+}
+
 // ---- whole or not at all
 
 TEST_F(Store, LeavesNothingOfAWriteThatFailed) {
@@ -323,6 +331,7 @@ TEST_F(Store, CallsEveryImpossibleContentDamaged) {
         "UPDATE meta SET value = 'walking' WHERE key = 'outcome'",
         "UPDATE meta SET value = 'x' WHERE key = 'started_ns'",
         "UPDATE meta SET value = NULL WHERE key = 'started_ns'",
+        "UPDATE meta SET value = 5 WHERE key = 'ended_ns'",  // before the start
         "UPDATE meta SET value = 2 WHERE key = 'dirty'",
         "UPDATE meta SET value = -1.0 WHERE key = 'cores_usable'",
         "UPDATE meta SET value = x'00' WHERE key = 'name'",

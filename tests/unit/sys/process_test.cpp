@@ -449,6 +449,8 @@ TEST(SignalRelay, LeavesWhatIsIgnored) {
 TEST(ProcessAlive, KnowsZombiesAsEnded) {
     EXPECT_TRUE(process_alive(static_cast<std::uint32_t>(::getpid())));
     EXPECT_FALSE(process_alive(0));
+    EXPECT_TRUE(process_alive(static_cast<std::uint32_t>(::getpid()), monotonic_now()));
+    EXPECT_FALSE(process_alive(static_cast<std::uint32_t>(::getpid()), 1));  // began later: it is another one
     const pid_t pid = ::fork();
     if (pid == 0) ::_exit(0);
     siginfo_t info{};
