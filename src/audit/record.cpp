@@ -312,6 +312,7 @@ Result<Recorded> record(const RecordOptions& options) {
     if (Result<void> written = run::write_info(*folder, info); !written) {
         return give_up(written.error());
     }
+    sys::raise_descriptor_limit();  // the watch keeps some for each process
     Result<sys::Child> child = sys::Child::start(options.command, environment_for(*shim, folder->spool()));
     if (!child) {
         std::error_code error;

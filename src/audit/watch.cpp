@@ -257,6 +257,10 @@ void Watch::finish(Run& run) {
         const auto& [context, file, line, function] = key;
         run.hot_lines.push_back({context, file, line, function, count});
     }
+    if (state_->tree.lacked_descriptors()) {
+        state_->limits.insert(
+            "Processes may be missing in the view from outside: headrace could open no more files (ulimit -Hn).");
+    }
     run.info.limits.insert(run.info.limits.end(), state_->limits.begin(), state_->limits.end());
     rusage usage{};
     if (getrusage(RUSAGE_SELF, &usage) == 0) {

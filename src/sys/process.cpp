@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -59,9 +60,13 @@ private:
     sigset_t before_;
 };
 
+// The limit of open files that was there before we raised it.
+std::optional<rlimit> descriptor_limit_before;
+
 [[noreturn]] void become_command(const Execution& execution, const SignalRelay& relay, const SignalsBlocked& blocked,
                                  int error_pipe) noexcept {
     relay.restore_in_child();
+    if (descriptor_limit_before) (void)::setrlimit(RLIMIT_NOFILE, &*descriptor_limit_before);
     blocked.restore();
     const int error = execution.execute();
     (void)!::write(error_pipe, &error, sizeof error);
@@ -211,6 +216,13 @@ std::optional<Exit> Child::wait(Nanoseconds timeout) {
         if (monotonic_now() >= deadline) return std::nullopt;
     }
     return state_->exit;
+}
+
+void raise_descriptor_limit() noexcept {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur == limit.rlim_max) return;
+    const rlimit raised{limit.rlim_max, limit.rlim_max};
+    if (::setrlimit(RLIMIT_NOFILE, &raised) == 0) descriptor_limit_before = limit;
 }
 
 Nanoseconds monotonic_now() noexcept {

@@ -75,6 +75,9 @@ public:
     // Only notes which processes have ended since: one system call, for exact end times between looks.
     void poll_ends();
 
+    // Whether a look could not be taken because no file could be opened: processes may have been missed then.
+    bool lacked_descriptors() const noexcept;
+
     std::int64_t peak_bytes() const noexcept;
     std::vector<ProcessRecord> processes() const;
 
@@ -92,6 +95,10 @@ private:
 // From now on a file that reaches the limit of its size (ulimit -f) is an error of its write and not the end of this
 // process. A Child gets the default action back. Once, at the start, before there is another thread.
 void ignore_file_size_signal() noexcept;
+
+// From now on this process may have as many open files as it can be given (ulimit -Hn). A Child gets back the limit
+// that was there before.
+void raise_descriptor_limit() noexcept;
 
 Nanoseconds monotonic_now() noexcept;
 

@@ -1,6 +1,7 @@
 #include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -31,11 +32,17 @@ constexpr Nanoseconds proportional_pause = 5'000'000'000;
 constexpr Nanoseconds growing_part = 400;  // while the program grows
 constexpr Nanoseconds growing_pause = 500'000'000;
 
+// So many descriptors stay free for what is opened and closed again in a look.
+constexpr rlim_t spare_descriptors = 64;
+
 struct Member {
     ProcessRecord record;
     std::uint64_t start_ticks = 0;
+    // These stay open where there are enough descriptors, so that a look needs no path look-up; they never mean a later
+    // process.
+    bool kept_open = false;
     Descriptor pidfd;
-    Descriptor stat;  // these stay open, so that a look needs no path look-up; they never mean a later process
+    Descriptor stat;
     Descriptor io;
     std::int64_t waited_cpu = 0;  // of the children that it has waited for: its own account, in ticks
     std::int64_t ended_cpu = 0;   // of those of them that we knew, from our looks
@@ -56,6 +63,33 @@ std::int64_t nanoseconds_of(std::uint64_t ticks) noexcept {
     return static_cast<std::int64_t>(ticks) * (1'000'000'000 / (ticks_per_second > 0 ? ticks_per_second : 100));
 }
 
+// The kernel gives the lowest number that is free: a high one means that few are left.
+bool is_spare(const Descriptor& descriptor) noexcept {
+    rlimit limit{};
+    return descriptor && ::getrlimit(RLIMIT_NOFILE, &limit) == 0 &&
+           static_cast<rlim_t>(descriptor.get()) + spare_descriptors >= limit.rlim_cur;
+}
+
+Descriptor open_io(std::uint32_t pid) {
+    return Descriptor(::open(("/proc/" + std::to_string(pid) + "/io").c_str(), O_RDONLY | O_CLOEXEC));
+}
+
+void keep_open(Member& member) {
+    const std::string folder = "/proc/" + std::to_string(member.record.pid);
+    member.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, member.record.pid, 0)));
+    member.stat.reset(::open((folder + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
+    member.io = open_io(member.record.pid);
+    member.kept_open = !is_spare(member.pidfd) && !is_spare(member.stat) && !is_spare(member.io);
+    if (member.kept_open) return;
+    for (Descriptor* descriptor : {&member.pidfd, &member.stat, &member.io}) descriptor->reset();
+}
+
+// A look opens a folder and a file in it at a time.
+bool descriptors_left() noexcept {
+    const Descriptor one(::open("/proc", O_PATH | O_CLOEXEC));
+    return one && Descriptor(::open("/proc", O_PATH | O_CLOEXEC));
+}
+
 // Empty when the process has gone, also when its number is another's by now.
 std::optional<ProcessStat> stat_of(const Member& member) noexcept {
     if (member.stat) return read_process_stat_at(member.stat.get());
@@ -70,14 +104,16 @@ std::int64_t cpu_with_children(const Member& member) noexcept {
 }
 
 // False when the process has gone.
-bool take_usage(Member& member) noexcept {
+bool take_usage(Member& member) {
     const auto stat = stat_of(member);
     if (!stat) return false;
     // A zombie still has its CPU time; once its parent has waited for it, the number may be another's.
     member.record.cpu_ns = std::max(member.record.cpu_ns, cpu_time_of(member.record.pid));
     member.waited_cpu = std::max(member.waited_cpu, nanoseconds_of(stat->waited_ticks));
     member.resident = static_cast<std::int64_t>(stat->resident_pages) * ::sysconf(_SC_PAGESIZE);
-    if (const auto io = member.io ? read_process_io_at(member.io.get()) : std::nullopt) member.done = *io;
+    const Descriptor opened = member.kept_open ? Descriptor() : open_io(member.record.pid);
+    const Descriptor& file = member.kept_open ? member.io : opened;
+    if (const auto io = file ? read_process_io_at(file.get()) : std::nullopt) member.done = *io;
     return true;
 }
 
@@ -136,6 +172,7 @@ struct ProcessTree::State {
     Descriptor loadavg;
     std::optional<std::uint64_t> last_number;
     bool kernel_tells_children = true;
+    bool lacked_descriptors = false;
     std::int64_t peak = 0;
     std::int64_t resident_when_read = 0;
     Nanoseconds next_proportional = 0;
@@ -168,10 +205,7 @@ bool ProcessTree::State::add(std::uint32_t pid, std::uint32_t parent) {
     member.start_ticks = stat->start_ticks;
     member.record.start = monotonic_of_ticks(stat->start_ticks);
     member.record.command = read_command_line(pid);
-    member.pidfd.reset(static_cast<int>(::syscall(SYS_pidfd_open, pid, 0)));
-    const std::string folder = "/proc/" + std::to_string(pid);
-    member.stat.reset(::open((folder + "/stat").c_str(), O_RDONLY | O_CLOEXEC));
-    member.io.reset(::open((folder + "/io").c_str(), O_RDONLY | O_CLOEXEC));
+    keep_open(member);
     living[pid] = members.size();
     members.push_back(std::move(member));
     return true;
@@ -326,6 +360,11 @@ ProcessTree::ProcessTree(std::uint32_t root) : state_(std::make_unique<State>())
 ProcessTree::~ProcessTree() = default;
 
 void ProcessTree::look() {
+    if (!descriptors_left()) {  // every process would seem to have gone
+        state_->lacked_descriptors = true;
+        state_->usage.when = monotonic_now();
+        return;
+    }
     state_->note_ends();
     // The search reads a file for each thread of the program, and mostly no process or thread was made since.
     const std::optional<std::uint64_t> number =
@@ -343,6 +382,8 @@ void ProcessTree::look_at_memory() { state_->take_memory(); }
 void ProcessTree::poll_ends() { state_->note_ends(); }
 
 OutsidePoint ProcessTree::usage() const noexcept { return state_->usage; }
+
+bool ProcessTree::lacked_descriptors() const noexcept { return state_->lacked_descriptors; }
 
 std::int64_t ProcessTree::peak_bytes() const noexcept { return state_->peak; }
 

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/ioctl.h>
+#include <sys/resource.h>
 
 #include <cerrno>
 #include <functional>
@@ -444,6 +445,24 @@ TEST(SignalRelay, LeavesWhatIsIgnored) {
         (void)::kill(static_cast<pid_t>(child->pid()), SIGKILL);
         (void)end_of(*child);
     });
+}
+
+TEST(Child, HasTheLimitOfOpenFilesThatWasThereBeforeOursWasRaised) {
+    const test::Folder folder;
+    const std::string shown = (folder.path / "limits").string();
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        const rlimit before{123, 456};
+        rlimit raised{};
+        if (::setrlimit(RLIMIT_NOFILE, &before) != 0) ::_exit(1);
+        raise_descriptor_limit();
+        if (::getrlimit(RLIMIT_NOFILE, &raised) != 0 || raised.rlim_cur != 456) ::_exit(2);
+        ::_exit(run({"sh", "-c", "(ulimit -Sn; ulimit -Hn) > " + shown}).code == 0 ? 0 : 3);
+    }
+    int status = 0;
+    (void)::waitpid(pid, &status, 0);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(test::content_of(shown), "123\n456\n");
 }
 
 TEST(ProcessAlive, KnowsZombiesAsEnded) {

@@ -1,10 +1,13 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
+#include <memory>
 #include <thread>
 
+#include "sys/descriptor.h"
 #include "sys/helpers.h"
 #include "sys/proc.h"
 #include "sys/process.h"
@@ -251,6 +254,55 @@ TEST(ProcessTree, CountsTheBytesOfEveryProcess) {
     EXPECT_LT(tree.usage().requested_written_bytes, 5 * mebibyte);
     (void)::close(file);
     (void)::unlink(name);
+}
+
+// Runs `work` in a process of its own, which may have so few open files.
+template <class Work>
+int with_descriptors(rlim_t soft, Work work) {
+    const pid_t pid = ::fork();
+    if (pid == 0) {
+        const rlimit limit{soft, soft};
+        ::_exit(::setrlimit(RLIMIT_NOFILE, &limit) == 0 ? work() : 99);
+    }
+    int status = 0;
+    (void)::waitpid(pid, &status, 0);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+TEST(ProcessTree, SeesMoreProcessesThanItMayHaveOpenFiles) {
+    EXPECT_EQ(with_descriptors(90,
+                               [] {
+                                   std::vector<std::unique_ptr<Forked>> children;
+                                   for (int i = 0; i < 100; ++i)
+                                       children.push_back(std::make_unique<Forked>([] { (void)::pause(); }));
+                                   ProcessTree tree(own_pid());
+                                   tree.look();
+                                   if (tree.processes().size() != 101 || tree.usage().processes != 101) return 1;
+                                   children.back()->kill();
+                                   tree.look();
+                                   const auto* ended = find(tree.processes(), children.back()->pid);
+                                   if (tree.usage().processes != 100 || tree.lacked_descriptors()) return 2;
+                                   return ended != nullptr && tree.usage().requested_read_bytes > 0 ? 0 : 3;
+                               }),
+              0);
+}
+
+TEST(ProcessTree, SaysThatItCouldOpenNothing) {
+    EXPECT_EQ(with_descriptors(20,
+                               [] {
+                                   ProcessTree tree(own_pid());
+                                   Forked child([] { (void)::pause(); });
+                                   tree.look();
+                                   if (tree.lacked_descriptors() || tree.usage().processes != 2) return 1;
+                                   std::vector<Descriptor> all;
+                                   do all.emplace_back(::dup(0));
+                                   while (all.back());
+                                   const Nanoseconds before = monotonic_now();
+                                   tree.look();
+                                   if (!tree.lacked_descriptors() || tree.usage().when < before) return 2;
+                                   return tree.usage().processes == 2 ? 0 : 3;  // none has gone for that
+                               }),
+              0);
 }
 
 TEST(ProcessIo, NeedsEveryCounter) {
