@@ -1,10 +1,6 @@
 #include "audit/watch.h"
 
-#include <fcntl.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include <algorithm>
 #include <ctime>
@@ -13,6 +9,7 @@
 #include <set>
 #include <tuple>
 
+#include "audit/headers.h"
 #include "audit/samples.h"
 #include "run/spool_format.h"
 #include "sys/process.h"
@@ -38,39 +35,6 @@ Nanoseconds own_cpu() {
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
     return static_cast<Nanoseconds>(used.tv_sec) * 1000 * millisecond + used.tv_nsec;
 }
-
-// The first page of a file of the spool folder, mapped for reading while others write it.
-template <class Content>
-class Page {
-public:
-    explicit Page(const std::filesystem::path& path) {
-        const int fd = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-        if (fd < 0) {
-            return;
-        }
-        struct stat status {};
-        if (fstat(fd, &status) == 0 && status.st_size >= static_cast<off_t>(spool::header_bytes)) {
-            void* at = mmap(nullptr, spool::header_bytes, PROT_READ, MAP_SHARED, fd, 0);
-            content_ = at == MAP_FAILED ? nullptr : static_cast<const Content*>(at);
-        }
-        close(fd);
-    }
-    ~Page() {
-        if (content_ != nullptr) {
-            munmap(const_cast<Content*>(content_), spool::header_bytes);
-        }
-    }
-    Page(Page&& other) noexcept : content_(std::exchange(other.content_, nullptr)) {}
-    Page& operator=(Page&&) = delete;
-
-    const Content* get() const { return content_; }  // null where there is no such page
-
-private:
-    const Content* content_ = nullptr;
-};
-
-// Tells where the thread's Python state is and what is open.
-using Header = Page<spool::Header>;
 
 // The kind of what the thread is doing, from the outermost interval that matters for lines: a fetch or a collate where
 // one is open, otherwise the innermost one.
@@ -103,11 +67,9 @@ const sys::PythonFrame* users_frame(const std::vector<sys::PythonFrame>& stack) 
 }  // namespace
 
 struct Watch::State {
-    std::filesystem::path folder;
     sys::ProcessTree tree;
     sys::PythonStackReader reader;
-    std::map<std::string, Header> headers;  // by file name
-    std::set<std::string> gone;             // of threads and processes that cannot be read any more
+    Headers headers;
     std::map<std::tuple<std::uint8_t, std::string, std::uint32_t, std::string>, std::uint64_t> lines;
     std::set<std::string> limits;
     std::minstd_rand random{std::random_device{}()};
@@ -120,8 +82,8 @@ struct Watch::State {
     Samples samples;
     std::uint64_t looks = 0;
 
-    State(std::filesystem::path spool, std::uint32_t root, Nanoseconds begin)
-        : folder(std::move(spool)), tree(root), started(begin), control(folder / "control") {
+    State(const std::filesystem::path& spool, std::uint32_t root, Nanoseconds begin)
+        : tree(root), headers(spool), started(begin), control(spool / "control") {
         OutsidePoint nothing;
         nothing.when = begin;
         samples.add(nothing);
@@ -142,18 +104,11 @@ struct Watch::State {
         tree.look_at_memory();  // has its own bound: a long one must not make the series sparse
     }
 
-    void scan() {
-        std::error_code error;
-        for (auto entry = std::filesystem::directory_iterator(folder, error);
-             !error && entry != std::filesystem::directory_iterator(); entry.increment(error)) {
-            const std::string name = entry->path().filename().string();
-            if (entry->path().extension() == ".spool" && headers.count(name) == 0 && gone.count(name) == 0) {
-                Header header(entry->path());
-                if (header.get() != nullptr && header.get()->magic == spool::magic) {
-                    headers.emplace(name, std::move(header));
-                }
-            }
-        }
+    void scan(Nanoseconds now) {
+        headers.scan(now, [this](const spool::Header& header) {
+            return tree.lives(header.pid) ||
+                   sys::process_alive(header.pid, static_cast<Nanoseconds>(header.opened));  // was not found yet
+        });
     }
 
     // Whether this thread's line is worth a look now: work on input anywhere, and anything but waiting where a program
@@ -174,14 +129,7 @@ struct Watch::State {
         if (!recording()) {
             return;
         }
-        for (const auto& [name, header] : headers) {
-            if (gone.count(name) == 0) {
-                look_at(name, *header.get());
-            }
-        }
-        for (const std::string& name : gone) {
-            headers.erase(name);
-        }
+        headers.each([this](const spool::Header& header) { return look_at(header); });
     }
 
     // The next look, not in step with the program, and what it will count for.
@@ -192,17 +140,17 @@ struct Watch::State {
         next_stacks = now + std::uniform_int_distribution<Nanoseconds>(every * 3 / 4, every * 5 / 4)(random);
     }
 
-    void look_at(const std::string& name, const spool::Header& header) {
+    // False when the thread cannot be read any more.
+    bool look_at(const spool::Header& header) {
         const spool::Kind context = context_of(header);
         const spool::PythonState& python = header.python;
         if (python.thread_state == 0 || !worth_a_look(header, context)) {
-            return;
+            return true;
         }
         if (!sys::python_is_known(python.version_hex)) {
             limits.insert("The hot lines of Python " + std::to_string(python.version_hex >> 24) + "." +
                           std::to_string(python.version_hex >> 16 & 0xff) + " cannot be read by this headrace.");
-            gone.insert(name);
-            return;
+            return false;
         }
         ++looks;
         const auto stack = reader.read({header.pid, python.thread_state, python.debug_offsets, python.version_hex});
@@ -210,17 +158,17 @@ struct Watch::State {
             if (const sys::PythonFrame* frame = users_frame(**stack)) {
                 lines[{static_cast<std::uint8_t>(context), frame->file, frame->line, frame->function}] += weight;
             }
-        } else if (stack.error().code == ErrorCode::permission_denied) {
-            limits.insert("The hot lines are absent: this system does not let headrace read its children's memory.");
-            gone.insert(name);
-        } else if (stack.error().code != ErrorCode::not_enough_data) {
-            gone.insert(name);
+            return true;
         }
+        if (stack.error().code == ErrorCode::permission_denied) {
+            limits.insert("The hot lines are absent: this system does not let headrace read its children's memory.");
+        }
+        return stack.error().code == ErrorCode::not_enough_data;
     }
 };
 
-Watch::Watch(std::filesystem::path spool, std::uint32_t root, Nanoseconds started)
-    : state_(std::make_unique<State>(std::move(spool), root, started)) {}
+Watch::Watch(const std::filesystem::path& spool, std::uint32_t root, Nanoseconds started)
+    : state_(std::make_unique<State>(spool, root, started)) {}
 Watch::~Watch() = default;
 
 Nanoseconds Watch::pause() const {
@@ -230,7 +178,7 @@ Nanoseconds Watch::pause() const {
 void Watch::look() {
     const Nanoseconds now = sys::monotonic_now();
     if (now >= state_->next_scan) {
-        state_->scan();
+        state_->scan(now);
         state_->next_scan = now + scan_every;
     }
     if (now >= state_->next_tree) {

@@ -13,7 +13,7 @@ class Watch {
 public:
     // `spool` is the folder in which the program's threads open their spools; `root` is the command's process and
     // `started` its start.
-    Watch(std::filesystem::path spool, std::uint32_t root, Nanoseconds started);
+    Watch(const std::filesystem::path& spool, std::uint32_t root, Nanoseconds started);
     ~Watch();
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;

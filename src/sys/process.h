@@ -80,6 +80,7 @@ public:
 
     std::int64_t peak_bytes() const noexcept;
     std::vector<ProcessRecord> processes() const;
+    bool lives(std::uint32_t pid) const noexcept;  // and was found, at the last look
 
     // What the whole tree had used at the last look. The CPU time of a process that ended between two looks is that
     // of its last look or what its parent got for it by waiting (in steps of 10 ms), whichever is more; so processes

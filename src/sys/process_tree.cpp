@@ -387,6 +387,8 @@ bool ProcessTree::lacked_descriptors() const noexcept { return state_->lacked_de
 
 std::int64_t ProcessTree::peak_bytes() const noexcept { return state_->peak; }
 
+bool ProcessTree::lives(std::uint32_t pid) const noexcept { return state_->living.contains(pid); }
+
 std::vector<ProcessRecord> ProcessTree::processes() const {
     std::vector<ProcessRecord> records;
     records.reserve(state_->members.size());

@@ -278,10 +278,12 @@ TEST(ProcessTree, SeesMoreProcessesThanItMayHaveOpenFiles) {
                                    ProcessTree tree(own_pid());
                                    tree.look();
                                    if (tree.processes().size() != 101 || tree.usage().processes != 101) return 1;
+                                   if (!tree.lives(static_cast<std::uint32_t>(children.back()->pid))) return 4;
                                    children.back()->kill();
                                    tree.look();
                                    const auto* ended = find(tree.processes(), children.back()->pid);
                                    if (tree.usage().processes != 100 || tree.lacked_descriptors()) return 2;
+                                   if (tree.lives(static_cast<std::uint32_t>(children.back()->pid))) return 5;
                                    return ended != nullptr && tree.usage().requested_read_bytes > 0 ? 0 : 3;
                                }),
               0);
