@@ -6,7 +6,7 @@ Prints nothing that differs between two runs.
 import enum
 import gc
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import Any
 
 import torch
@@ -42,7 +42,7 @@ class Stream(IterableDataset[int]):
 class Ends(IterableDataset[int]):
     """Its iterator ends with words of its own."""
 
-    def __iter__(self) -> Iterator[int]:
+    def __iter__(self) -> Generator[int, None, int]:
         yield 1
         return 2
 
