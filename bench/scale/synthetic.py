@@ -142,8 +142,6 @@ class Program:
             [
                 records(INTERPRETER, [self.began + 20 * MS], 0, SHIM_NS),
                 text(FRAMEWORK, "torch 2.13.0", self.began + 200 * MS),
-                records(LOADER, [self.began + 250 * MS], 0, TRAIN_LOADER, BATCH),
-                text(LOADER_CONFIG, json.dumps(config, separators=(",", ":")), self.began + 250 * MS),
             ]
         )
         begins = self.iter > 0
@@ -173,7 +171,15 @@ class Program:
             parts += [records(WAIT, at, 1 * MS, EVAL_ITERATOR, 0), records(FORWARD, at + 1 * MS, 2 * MS, 1)]
         over = evaluated + 50_000 + EVALUATED_BATCHES * 3 * MS
         parts.append(records(WAIT, over, 50_000, EVAL_ITERATOR, WAIT_ENDED))
-        return np.concatenate([prologue, by_end(*parts)])
+        line = json.dumps(config, separators=(",", ":"))
+        joined = by_end(*parts)
+        iterated = np.flatnonzero((joined["duration_kind"] & np.uint64(255) == ITER) & (joined["a"] == TRAIN_LOADER))
+        described = [
+            np.concatenate([records(LOADER, [at], 0, TRAIN_LOADER, BATCH), text(LOADER_CONFIG, line, at)])
+            for at in (self.iter_at + self.iter)[begins]
+        ]
+        places = np.repeat(iterated + 1, [len(block) for block in described])
+        return np.concatenate([prologue, np.insert(joined, places, np.concatenate(described))])
 
     def worker_process(self, number: int) -> NDArray[Any]:
         """What one worker recorded: its batches, nine records in each of them, and a moment at each later epoch."""
