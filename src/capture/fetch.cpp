@@ -10,6 +10,7 @@ using spool::Kind;
 constexpr std::uint64_t short_sample = 20'000;   // nanoseconds
 constexpr std::uint64_t long_collate = 100'000;  // so long that its CPU time is read also in a light batch
 constexpr unsigned light_run = 16;
+constexpr unsigned most_slow = 2;  // of the brief batches of a run: one is slow after any pause of the program
 constexpr std::uint64_t brief_fetch = 1'000'000;  // a thread that loses its core loses it for longer than this
 
 std::uint64_t at_most(std::uint64_t value, std::uint64_t most) { return value < most ? value : most; }
@@ -60,22 +61,33 @@ bool is_slow(const Thread* t, std::uint64_t end) {
 
 // Of a part of a slow brief batch, nothing of which was read at its begin. What it took beyond the usual was without a
 // core where the thread lost it since the last look, and in the run queue as far as the time there allows it.
-Cost cost_of_slow(Thread* t, std::uint64_t wall) {
-    const Scheduled seen = scheduled(t);
+Cost cost_of_slow(const Thread* t, const Scheduled& seen, std::uint64_t wall) {
     const std::uint64_t beyond = kept_core(t->last_scheduled, seen) ? 0 : wall - at_most(t->pace->usual_fetch, wall);
-    t->pace->light_kept_core = false;
-    t->pace->brief_run = false;
     return {wall - beyond, at_most(beyond, since(seen.run_queue, t->last_scheduled.run_queue))};
 }
 
-Cost cost_of_brief(Thread* t, std::uint64_t wall, std::uint64_t end) {
-    return is_slow(t, end) ? cost_of_slow(t, wall) : Cost{wall, 0};
+Cost cost_of_brief_collate(Thread* t, std::uint64_t wall, std::uint64_t end) {
+    return is_slow(t, end) ? cost_of_slow(t, scheduled(t), wall) : Cost{wall, 0};
+}
+
+Cost cost_of_brief_fetch(Thread* t, std::uint64_t wall, std::uint64_t end) {
+    if (!is_slow(t, end)) {
+        return {wall, 0};
+    }
+    const Scheduled seen = scheduled(t);
+    const Cost cost = cost_of_slow(t, seen, wall);
+    t->last_scheduled = seen;
+    if (++t->pace->slow_fetches == most_slow) {
+        t->pace->light_kept_core = false;
+        t->pace->brief_run = false;
+    }
+    return cost;
 }
 
 Cost cost_of_light_fetch(Thread* t, std::uint64_t wall, std::uint64_t end) {
     const Batch& b = t->batch;
     if (b.brief) {
-        return cost_of_brief(t, wall, end);
+        return cost_of_brief_fetch(t, wall, end);
     }
     t->last_scheduled = b.collated ? b.collated_at : scheduled(t);  // nothing follows the collation
     if (kept_core(b.scheduled_0, t->last_scheduled)) {
@@ -100,7 +112,7 @@ void end_light_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
 Cost cost_of_light_collate(Thread* t, std::uint64_t wall, std::uint64_t end) {
     Batch& b = t->batch;
     if (b.brief) {
-        return cost_of_brief(t, wall, end);
+        return cost_of_brief_collate(t, wall, end);
     }
     b.collated_at = scheduled(t);
     if (kept_core(b.scheduled_0, b.collated_at)) {
@@ -149,6 +161,7 @@ void begin_fetch(Thread* t, std::uint64_t start, PyObject* fetcher, PyObject* in
     t->has_fetched = true;
     pace->brief_run = pace->light_kept_core && pace->usual_fetch != 0 && pace->usual_fetch < brief_fetch;
     pace->light_kept_core = true;
+    pace->slow_fetches = 0;
     t->random ^= t->random << 13;
     t->random ^= t->random >> 7;
     t->random ^= t->random << 17;

@@ -59,6 +59,7 @@ struct Pace {
     std::uint64_t last_collate;  // wall time of the last collation
     std::uint64_t usual_fetch;   // wall time of a light batch that kept its core
     unsigned light_fetches;      // since the last timed batch
+    unsigned slow_fetches;       // of them, that took longer than brief ones do
     bool light_kept_core;        // all of them
     bool brief_run;              // the light batches of this run are brief, but for the first
 };
