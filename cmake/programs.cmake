@@ -2,6 +2,7 @@
 file(GLOB cli_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/cli/*.cpp")
 add_executable(headrace ${cli_sources})
 target_link_libraries(headrace PRIVATE headrace_report)
+set_target_properties(headrace PROPERTIES UNITY_BUILD OFF)  # each command has its own Options
 target_include_directories(headrace SYSTEM PRIVATE "${HEADRACE_CLI11_INCLUDE}")
 target_precompile_headers(headrace PRIVATE <CLI/CLI.hpp> <fmt/format.h> <nlohmann/json.hpp>)
 

@@ -28,7 +28,7 @@ struct IteratorType {
     PyTypeObject* type;
     bool has_index;
 };
-IteratorType iterator_type{};
+IteratorType last_iterator{};
 PyObject* method_type = nullptr;
 PyObject* name_rcvd_idx = nullptr;
 PyObject* name_in_order = nullptr;
@@ -86,11 +86,11 @@ std::uint64_t number_attribute(PyObject* object, PyObject* name, std::uint64_t m
 // The index + 1 of the batch that a worker's iterator has just handed out; 0 without workers.
 std::uint64_t batch_number(Thread* t, PyObject* iterator) {
     PyTypeObject* type = Py_TYPE(iterator);
-    if (type != iterator_type.type) {
-        iterator_type.type = type;
-        iterator_type.has_index = PyObject_HasAttr(iterator, name_rcvd_idx) != 0;
+    if (type != last_iterator.type) {
+        last_iterator.type = type;
+        last_iterator.has_index = PyObject_HasAttr(iterator, name_rcvd_idx) != 0;
     }
-    if (!iterator_type.has_index) {
+    if (!last_iterator.has_index) {
         return 0;
     }
     PyObject* in_order =
@@ -419,11 +419,6 @@ PyMethodDef hook_methods[] = {{"__reduce_ex__", hook_reduce, METH_VARARGS, nullp
 // Functions can be referenced weakly: torch's compiler does so with what it guards.
 PyMemberDef hook_members[] = {{"__weaklistoffset__", T_PYSSIZET, offsetof(Hook, weak_references), READONLY, nullptr},
                               {nullptr, 0, 0, 0, nullptr}};
-
-template <class Function>
-void* slot(Function* function) {
-    return reinterpret_cast<void*>(function);
-}
 
 PyType_Slot hook_slots[] = {{Py_tp_call, slot(hook_call)},
                             {Py_tp_getattro, slot(hook_getattr)},

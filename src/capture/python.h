@@ -6,3 +6,13 @@
 #endif
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+
+namespace headrace::capture {
+
+// A function as the value of a PyType_Slot.
+template <class Function>
+void* slot(Function* function) {
+    return reinterpret_cast<void*>(function);
+}
+
+}  // namespace headrace::capture

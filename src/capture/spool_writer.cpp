@@ -252,7 +252,7 @@ bool grow(Thread* t) {
     return true;
 }
 
-spool::Record* slot(Thread* t) {
+spool::Record* next_record(Thread* t) {
     if (t->cursor == t->end && !grow(t)) {
         ++t->header->dropped;
         return nullptr;
@@ -343,7 +343,7 @@ Thread* thread() noexcept {
 
 void append(Thread* t, spool::Kind kind, std::uint64_t start, std::uint64_t duration, std::uint64_t a,
             std::uint64_t b) noexcept {
-    spool::Record* r = slot(t);
+    spool::Record* r = next_record(t);
     if (r == nullptr) {
         return;
     }
@@ -356,7 +356,7 @@ void append(Thread* t, spool::Kind kind, std::uint64_t start, std::uint64_t dura
 void append_text(Thread* t, spool::TextKind kind, const char* text, std::uint64_t length) noexcept {
     append(t, spool::Kind::text, now(), 0, length, static_cast<std::uint64_t>(kind));
     for (std::uint64_t done = 0; done < length; done += spool::record_bytes) {
-        spool::Record* r = slot(t);
+        spool::Record* r = next_record(t);
         if (r == nullptr) {
             return;
         }

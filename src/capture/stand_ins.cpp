@@ -151,11 +151,6 @@ PyObject* proxy_of(PyTypeObject* type, PyObject* target) {
     return reinterpret_cast<PyObject*>(proxy);
 }
 
-template <class Function>
-void* slot(Function* function) {
-    return reinterpret_cast<void*>(function);
-}
-
 PyType_Slot dataset_slots[] = {{Py_mp_subscript, slot(dataset_subscript)}, {Py_mp_length, slot(dataset_length)},
                                {Py_tp_getattro, slot(dataset_getattr)},    {Py_tp_setattro, slot(proxy_setattr)},
                                {Py_tp_traverse, slot(proxy_traverse)},     {Py_tp_clear, slot(proxy_clear)},
