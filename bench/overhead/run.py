@@ -41,7 +41,7 @@ def arguments() -> argparse.Namespace:
         parser.error(f"--only: {', '.join(unknown)} is not one of {', '.join(NAMES)}")
     if options.pairs < 1:
         parser.error("--pairs: at least 1")
-    options.step_epochs, options.demo_epochs = (3, 1) if options.quick else (6, 3)
+    options.step_epochs, options.demo_epochs = (3, 1) if options.quick else (4, 3)
     if options.quick:
         options.pairs = min(options.pairs, 2)
     return options

@@ -30,9 +30,8 @@ from overhead.turns import Failed, Ran, Round, play
 
 STEP_LIMIT_SECONDS = 20e-6
 SPOOL_LIMIT_BYTES = 1_000_000
-STEPS_PER_TURN = 50  # as in programs/training.py
-TURNS_PER_EPOCH = 5
-WARM_UP_TURNS = 5  # the first epoch
+STEPS_PER_TURN = 250  # one pass over the data, as in programs/training.py
+WARM_UP_TURNS = 1
 BUSY_CORES = 1.5
 
 
@@ -116,7 +115,7 @@ def differing(ran: Mapping[str, Ran]) -> list[str]:
 def spool_per_1000_steps(ran: Ran, epochs: int) -> float:
     """Bytes of spool at its greatest, start-up included, for every 1,000 steps."""
     assert ran.spool_bytes is not None
-    return ran.spool_bytes / (epochs * TURNS_PER_EPOCH * STEPS_PER_TURN) * 1000
+    return ran.spool_bytes / (epochs * STEPS_PER_TURN) * 1000
 
 
 def calibrate(environment: Environment) -> int:
@@ -130,7 +129,7 @@ def one_round(cases: Sequence[Case], environment: Environment, depth: int, epoch
     """One round in a folder of its own."""
     with tempfile.TemporaryDirectory(prefix="headrace-bench-") as folder:
         arguments = ["--depth", str(depth), "--epochs", str(epochs)]
-        return play(cases, environment, Path(folder), arguments, epochs * TURNS_PER_EPOCH)
+        return play(cases, environment, Path(folder), arguments, turns=epochs)
 
 
 def leave_out(result: Result, name: str, reason: str) -> None:
@@ -219,7 +218,7 @@ def difference(value: Estimate) -> str:
 
 def show(result: Result) -> None:
     """Prints what each case is and what it costs."""
-    steps = STEPS_PER_TURN * (TURNS_PER_EPOCH * result.epochs - WARM_UP_TURNS)
+    steps = STEPS_PER_TURN * (result.epochs - WARM_UP_TURNS)
     print(f"Program A: {len(result.rounds)} rounds of {steps} counted steps, in turns of {STEPS_PER_TURN}")
     plain = [statistics.median(one.ran[PLAIN].median_step_seconds[WARM_UP_TURNS:]) for one in result.rounds]
     print(f"plain step: {1e3 * statistics.median(plain):.3f} ms ({1e3 * min(plain):.3f} to {1e3 * max(plain):.3f})")

@@ -12,7 +12,8 @@ from pathlib import Path
 def places() -> Iterator[Path]:
     """Where an installer may have put the command, the nearest to this package first."""
     package = Path(__file__).resolve().parent
-    yield package.parents[3] / "bin" / "headrace"  # PREFIX/lib/pythonX.Y/site-packages/headrace
+    if len(package.parents) > 3:
+        yield package.parents[3] / "bin" / "headrace"  # PREFIX/lib/pythonX.Y/site-packages/headrace
     yield package.parent / "bin" / "headrace"  # pip install --target
     yield Path(sysconfig.get_path("scripts")) / "headrace"
 

@@ -4,6 +4,8 @@
 #include <set>
 #include <string>
 
+#include "base/text.h"
+
 namespace headrace::audit {
 namespace {
 
@@ -30,6 +32,21 @@ std::optional<std::int64_t> larger(std::optional<std::int64_t> one, std::optiona
     return one && other ? std::max(*one, *other) : one ? one : other;
 }
 
+// How the program of one machine ended, where that was not well.
+std::string bad_end(const RunInfo& run) {
+    switch (run.outcome) {
+        case Outcome::failed:
+            return "the program failed with exit code " + std::to_string(run.exit_code.value_or(1)) + ".";
+        case Outcome::killed:
+            return "the program was killed" + (run.signal ? " by " + base::signal_name(*run.signal) : std::string()) +
+                   ".";
+        case Outcome::interrupted:
+            return "the program was interrupted.";
+        default:
+            return "";
+    }
+}
+
 void add(Audit& whole, const Audit& part) {
     whole.ranks.insert(whole.ranks.end(), part.ranks.begin(), part.ranks.end());
     whole.processes += part.processes;
@@ -53,8 +70,12 @@ Result<Audit> combine(std::vector<Audit> parts) {
         if (&part != &parts.front()) {
             add(whole, part);
         }
+        const std::string on = "On " + part.run.machine.host + ": ";
+        if (const std::string end = bad_end(part.run); !end.empty()) {
+            whole.limits.push_back(on + end);
+        }
         for (const std::string& limit : part.limits) {
-            whole.limits.push_back("On " + part.run.machine.host + ": " + limit);
+            whole.limits.push_back(on + limit);
         }
     }
     std::stable_sort(whole.ranks.begin(), whole.ranks.end(),

@@ -1,13 +1,28 @@
 #include "audit/fetches.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "audit/recording.h"
 
 namespace headrace::audit {
 
+Fetch brief_fetch(const Span& span) {
+    const auto collate = static_cast<Nanoseconds>(std::min(span.a, static_cast<std::uint64_t>(span.duration)));
+    Fetch fetch;
+    fetch.begin = span.start;
+    fetch.end = fetch.collate_end = end_of(span);
+    fetch.collate_begin = fetch.end - collate;
+    fetch.samples = span.b;
+    fetch.cpu = fetch.sample_wall = fetch.sample_cpu = static_cast<double>(span.duration - collate);
+    return fetch;
+}
+
 std::optional<Fetch> Fetches::see(const Span& span) {
     switch (kind(span)) {
+        case Kind::brief_fetch:
+            collated_ = false;
+            return std::exchange(last_, brief_fetch(span));
         case Kind::collate:
             next_ = Fetch{};
             collated_ = true;

@@ -27,6 +27,9 @@ struct Fetch {
     double from_storage = 0;
 };
 
+// What a record of kind brief_fetch says: it kept its core.
+Fetch brief_fetch(const Span& span);
+
 // Puts the fetches of one thread together; sees its spans in the order of the spool.
 class Fetches {
 public:

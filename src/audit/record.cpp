@@ -48,13 +48,13 @@ RunInfo begin_info(const RecordOptions& options) {
     info.command = options.command;
     std::error_code error;
     info.directory = fs::current_path(error).string();
-    info.started = utc_now();
     info.headrace_version = HEADRACE_VERSION;
     info.parent_pid = static_cast<std::uint32_t>(getpid());
     info.max_steps = options.max_steps;
     info.machine = sys::describe_machine();
     info.kernel = sys::this_kernel();
     info.code = sys::describe_code(info.directory);
+    info.started = utc_now();  // last: git may take a while
     return info;
 }
 
@@ -159,6 +159,15 @@ run::Spool take_spool(Run& run, const run::Folder& folder) {
     return std::move(*spool);
 }
 
+fs::path stored_spool(const run::Folder& folder) { return folder.path / "spool.stored"; }
+
+// The other name says that it may go: where we are stopped in the middle, the next look takes away the rest.
+void remove_spool(const run::Folder& folder) {
+    std::error_code error;
+    fs::rename(folder.spool(), stored_spool(folder), error);
+    fs::remove_all(stored_spool(folder), error);
+}
+
 // Writes the run for good; the spool goes only when all that is kept of it is in run.db.
 Result<void> store(const run::Folder& folder, const Recording& recording, const Analysis& analysis, bool whole) {
     KeptSpans kept(recording, analysis);
@@ -168,8 +177,7 @@ Result<void> store(const run::Folder& folder, const Recording& recording, const 
     if (!written) {
         return written;
     }
-    std::error_code error;
-    if (whole) fs::remove_all(folder.spool(), error);
+    if (whole) remove_spool(folder);
     return {};
 }
 
@@ -248,7 +256,10 @@ void conclude(const run::Folder& folder, Run& run, const Recording& recording) {
             "The run was not stored when the program had ended: what was seen of it from outside is lost.");
         return;
     }
-    run.info.limits.push_back("headrace itself was killed while it recorded: how the program ended was not seen.");
+    run.info.limits.push_back(
+        run.info.child_pid == 0 && run.threads.empty()
+            ? "headrace itself was stopped before it had started the program."
+            : "headrace itself was killed while it recorded: how the program ended was not seen.");
     run.info.ended_ns = last_record(recording);
     if (shut_down(recording)) {
         run.info.outcome = Outcome::finished;  // its recorder did not note it in the header yet
@@ -277,6 +288,8 @@ Audit complete(const run::Folder& folder, Run& run, bool here) {
 }
 
 Result<Audit> load_finished(const run::Folder& folder, const Run& run) {
+    std::error_code error;
+    fs::remove_all(stored_spool(folder), error);
     const Result<std::optional<run::Figures>> figures = run::read_figures(folder);
     if (!figures) {
         return tl::unexpected<Error>(figures.error());

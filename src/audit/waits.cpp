@@ -99,7 +99,9 @@ void BatchWaits::take_inside(const Span& wait, std::optional<Fetch>& own) {
     for (const Span* span = spans_.peek(); span != nullptr && span->start < end_of(wait) && !is_wait(*span);
          spans_.pop(), span = spans_.peek()) {
         (void)numbers_.see(*span);
-        if (kind(*span) == Kind::fetch && !own) {
+        if (kind(*span) == Kind::brief_fetch && !own) {
+            own = brief_fetch(*span);
+        } else if (kind(*span) == Kind::fetch && !own) {
             own.emplace();
             own->begin = span->start;
             own->end = end_of(*span);

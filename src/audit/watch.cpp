@@ -11,6 +11,7 @@
 
 #include "audit/headers.h"
 #include "audit/samples.h"
+#include "base/text.h"
 #include "run/spool_format.h"
 #include "sys/process.h"
 #include "sys/python_stack.h"
@@ -22,18 +23,26 @@ constexpr Nanoseconds millisecond = 1000000;
 constexpr Nanoseconds scan_every = 200 * millisecond;
 
 // Looks at stacks grow rarer, and each counts for more: a short run needs many a second for its lines' shares, a long
-// one has enough of them, and they cost the program a part of a core.
+// one has enough of them. Where they are dear, with many workers or deep stacks, they are rare from the start.
 constexpr Nanoseconds stacks_every = 20 * millisecond;
 constexpr Nanoseconds rarer_after = 10'000 * millisecond;  // one stacks_every longer for each of these
 constexpr std::uint64_t rarest = 10;                       // times stacks_every
 
-// A look at the processes may not take more than this part of the time, however many they are.
-constexpr Nanoseconds tree_part = 400;
+// Looks at the processes may not take more than this part of the time, however many they are, and those at stacks not
+// more than another such part.
+constexpr Nanoseconds look_part = 400;
 
 Nanoseconds own_cpu() {
     timespec used{};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
     return static_cast<Nanoseconds>(used.tv_sec) * 1000 * millisecond + used.tv_nsec;
+}
+
+// The kernel's own peak of the largest process of the command, where somebody waited for it: looks can miss a short
+// one.
+std::int64_t largest_process() {
+    rusage usage{};
+    return getrusage(RUSAGE_CHILDREN, &usage) == 0 ? std::int64_t{usage.ru_maxrss} * 1024 : 0;
 }
 
 // The kind of what the thread is doing, from the outermost interval that matters for lines: a fetch or a collate where
@@ -77,7 +86,8 @@ struct Watch::State {
     Nanoseconds started;
     Nanoseconds next_tree = 0;
     Nanoseconds next_stacks = 0;
-    std::uint64_t weight = 1;  // of the looks at stacks now
+    Nanoseconds stacks_cost = 0;  // of a look, as it goes
+    std::uint64_t weight = 1;     // of the looks at stacks now
     Page<spool::Control> control;
     Samples samples;
     std::uint64_t looks = 0;
@@ -100,7 +110,7 @@ struct Watch::State {
         samples.add(tree.usage());
         const Nanoseconds now = tree.usage().when;
         const Nanoseconds every = now - started < dense_for ? dense_every : sparse_every;
-        next_tree = now + std::max(every, tree_part * (own_cpu() - before));
+        next_tree = now + std::max(every, look_part * (own_cpu() - before));
         tree.look_at_memory();  // has its own bound: a long one must not make the series sparse
     }
 
@@ -120,7 +130,7 @@ struct Watch::State {
         const bool waiting = context == spool::Kind::wait || context == spool::Kind::receive ||
                              context == spool::Kind::handover || context == spool::Kind::send ||
                              context == spool::Kind::import || context == spool::Kind::iter;
-        return header.main_thread != 0 && !waiting && trains(header);
+        return !waiting && trains(header);
     }
 
     static bool trains(const spool::Header& header) { return header.trains != 0; }
@@ -132,10 +142,12 @@ struct Watch::State {
         headers.each([this](const spool::Header& header) { return look_at(header); });
     }
 
-    // The next look, not in step with the program, and what it will count for.
-    void plan_stacks(Nanoseconds now) {
-        weight =
-            std::min(1 + static_cast<std::uint64_t>(std::max<Nanoseconds>(now - started, 0) / rarer_after), rarest);
+    // The next look, not in step with the program, and what it will count for; `cost` is the CPU time of the last one.
+    void plan_stacks(Nanoseconds now, Nanoseconds cost) {
+        stacks_cost = (3 * stacks_cost + cost) / 4;
+        const Nanoseconds slower =
+            std::max((now - started) / rarer_after, (look_part * stacks_cost) / stacks_every);  // by whole steps
+        weight = std::min(1 + static_cast<std::uint64_t>(std::max<Nanoseconds>(slower, 0)), rarest);
         const Nanoseconds every = static_cast<Nanoseconds>(weight) * stacks_every;
         next_stacks = now + std::uniform_int_distribution<Nanoseconds>(every * 3 / 4, every * 5 / 4)(random);
     }
@@ -185,8 +197,9 @@ void Watch::look() {
         state_->look_at_tree();
     }
     if (now >= state_->next_stacks) {
+        const Nanoseconds before = own_cpu();
         state_->look_at_stacks();
-        state_->plan_stacks(now);
+        state_->plan_stacks(now, own_cpu() - before);
     }
 }
 
@@ -199,7 +212,7 @@ void Watch::finish(Run& run) {
     state_->samples.add(last);
     run.outside = state_->samples.points();
     run.processes = state_->tree.processes();
-    run.info.host_peak_bytes = state_->tree.peak_bytes();
+    run.info.host_peak_bytes = std::max(state_->tree.peak_bytes(), largest_process());
     run.info.looks = state_->looks;
     for (const auto& [key, count] : state_->lines) {
         const auto& [context, file, line, function] = key;
@@ -208,6 +221,10 @@ void Watch::finish(Run& run) {
     if (state_->tree.lacked_descriptors()) {
         state_->limits.insert(
             "Processes may be missing in the view from outside: headrace could open no more files (ulimit -Hn).");
+    }
+    if (state_->tree.forgotten() > 0) {
+        state_->limits.insert(base::format_count(static_cast<std::int64_t>(state_->tree.forgotten())) +
+                              " processes that ended after little CPU time are in the sums and not in the lists.");
     }
     run.info.limits.insert(run.info.limits.end(), state_->limits.begin(), state_->limits.end());
     rusage usage{};

@@ -91,6 +91,11 @@ std::string format_percent(double share, int decimals) {
     return fmt::format("{:.{}f} %", share * 100, decimals < 0 ? 0 : decimals);
 }
 
+std::string signal_name(int signal) {
+    const char* abbreviation = sigabbrev_np(signal);
+    return abbreviation == nullptr ? fmt::format("signal {}", signal) : fmt::format("SIG{}", abbreviation);
+}
+
 bool valid_utf8(std::string_view text) noexcept {
     for (std::size_t at = 0; at < text.size();) {
         const CodePoint point = decode_utf8(text, at);

@@ -21,6 +21,9 @@ std::string format_count(std::int64_t count);
 // A share from 0 to 1 as "12.3 %". What is not a finite number is "unknown".
 std::string format_percent(double share, int decimals = 1);
 
+// "SIGKILL"; "signal 40" where it has no name.
+std::string signal_name(int signal);
+
 // True when `text` is well-formed UTF-8 (no overlong forms, no surrogates, nothing above U+10FFFF).
 bool valid_utf8(std::string_view text) noexcept;
 

@@ -10,8 +10,8 @@ using spool::Kind;
 constexpr std::uint64_t short_sample = 20'000;   // nanoseconds
 constexpr std::uint64_t long_collate = 100'000;  // so long that its CPU time is read also in a light batch
 constexpr unsigned light_run = 16;
-constexpr unsigned most_slow = 2;  // of the brief batches of a run: one is slow after any pause of the program
-constexpr std::uint64_t brief_fetch = 1'000'000;  // a thread that loses its core loses it for longer than this
+constexpr unsigned most_slow = 2;           // of the brief batches of a run: one is slow after any pause of the program
+constexpr std::uint64_t brief = 1'000'000;  // a thread that loses its core loses it for longer than this
 
 std::uint64_t at_most(std::uint64_t value, std::uint64_t most) { return value < most ? value : most; }
 
@@ -92,17 +92,41 @@ Cost cost_of_light_fetch(Thread* t, std::uint64_t wall, std::uint64_t end) {
     t->last_scheduled = b.collated ? b.collated_at : scheduled(t);  // nothing follows the collation
     if (kept_core(b.scheduled_0, t->last_scheduled)) {
         t->pace->usual_fetch = wall;
+        t->pace->usual_collate = at_most(b.collate_wall, wall);
         return {wall, 0};
     }
     t->pace->light_kept_core = false;
     return {thread_cpu() - b.cpu_0, since(t->last_scheduled.run_queue, b.scheduled_0.run_queue)};
 }
 
+std::uint64_t share_of(std::uint64_t part, std::uint64_t whole, std::uint64_t value) {
+    return static_cast<std::uint64_t>(static_cast<double>(part) / static_cast<double>(whole) *
+                                      static_cast<double>(value));
+}
+
+// Of a quick batch that was slow, its collation as far as that is known.
+void estimate_collate(Thread* t, const Cost& cost, std::uint64_t wall, std::uint64_t end) {
+    const Pace& pace = *t->pace;
+    Batch& b = t->batch;
+    b.collate_wall = share_of(pace.usual_collate, pace.usual_fetch, wall);
+    b.collate_cpu = share_of(pace.usual_collate, pace.usual_fetch, cost.cpu);
+    b.collate_queue = share_of(pace.usual_collate, pace.usual_fetch, cost.queue);
+    append(t, Kind::collate, end - b.collate_wall, b.collate_wall, b.collate_cpu, b.collate_queue);
+}
+
 // Its samples are all that is not its collate. What such a batch reads is known from the timed ones.
 void end_light_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
     const Batch& b = t->batch;
     const std::uint64_t wall = end - start;
+    if (b.quick && !is_slow(t, end)) {
+        append(t, Kind::brief_fetch, start, wall, share_of(t->pace->usual_collate, t->pace->usual_fetch, wall),
+               b.samples);
+        return;
+    }
     const Cost cost = cost_of_light_fetch(t, wall, end);
+    if (b.quick) {
+        estimate_collate(t, cost, wall, end);
+    }
     append(t, Kind::fetch, start, wall, cost.cpu, b.samples);
     append(t, Kind::fetch_samples, start, wall - at_most(b.collate_wall, wall),
            cost.cpu - at_most(b.collate_cpu, cost.cpu), cost.queue - at_most(b.collate_queue, cost.queue));
@@ -119,11 +143,8 @@ Cost cost_of_light_collate(Thread* t, std::uint64_t wall, std::uint64_t end) {
         return {wall, 0};
     }
     const std::uint64_t cpu_1 = thread_cpu();
-    const double share = static_cast<double>(wall) / static_cast<double>(end - b.start + 1);
-    const std::uint64_t cpu =
-        at_most(b.collate_cpu_0 != 0 ? cpu_1 - b.collate_cpu_0
-                                     : static_cast<std::uint64_t>(share * static_cast<double>(cpu_1 - b.cpu_0)),
-                wall);
+    const std::uint64_t cpu = at_most(
+        b.collate_cpu_0 != 0 ? cpu_1 - b.collate_cpu_0 : share_of(wall, end - b.start + 1, cpu_1 - b.cpu_0), wall);
     const std::uint64_t off_core = wall - cpu;
     // The samples before it are short: what they had no core for is not more than this.
     const std::uint64_t queue = since(b.collated_at.run_queue, b.scheduled_0.run_queue);
@@ -132,7 +153,7 @@ Cost cost_of_light_collate(Thread* t, std::uint64_t wall, std::uint64_t end) {
 
 }  // namespace
 
-void begin_fetch(Thread* t, std::uint64_t start, PyObject* fetcher, PyObject* index, bool of_iterator) {
+bool begin_fetch(Thread* t, std::uint64_t start, PyObject* fetcher, PyObject* index, bool of_iterator) {
     Batch& b = t->batch;
     b = Batch{};
     b.start = start;
@@ -143,11 +164,12 @@ void begin_fetch(Thread* t, std::uint64_t start, PyObject* fetcher, PyObject* in
         b.samples = length_of(index, 1);
         b.counted_by_collate = (of_iterator || index == nullptr || !PyList_Check(index)) && collates_by_itself(fetcher);
         b.brief = pace->brief_run && pace->light_fetches > 1;
+        b.quick = b.brief && pace->quick_run && !b.counted_by_collate;
         if (!b.brief) {
             b.scheduled_0 = scheduled(t);
             b.cpu_0 = thread_cpu();
         }
-        return;
+        return !b.quick;
     }
     // A worker's own reading between two fetches is a few bytes of its index queue.
     if (!t->is_worker || !t->has_fetched) {
@@ -159,7 +181,10 @@ void begin_fetch(Thread* t, std::uint64_t start, PyObject* fetcher, PyObject* in
         b.storage_0 = t->last_storage;
     }
     t->has_fetched = true;
-    pace->brief_run = pace->light_kept_core && pace->usual_fetch != 0 && pace->usual_fetch < brief_fetch;
+    const bool was_brief = pace->brief_run;
+    pace->brief_run = pace->light_kept_core && pace->usual_fetch != 0 && pace->usual_fetch < brief;
+    pace->met_slow = pace->met_slow || pace->slow_fetches != 0;
+    pace->quick_run = pace->brief_run && was_brief && !pace->met_slow;
     pace->light_kept_core = true;
     pace->slow_fetches = 0;
     t->random ^= t->random << 13;
@@ -172,6 +197,7 @@ void begin_fetch(Thread* t, std::uint64_t start, PyObject* fetcher, PyObject* in
     b.scheduled_0 = scheduled(t);
     b.last_cpu = thread_cpu();
     b.cpu_0 = b.last_cpu;
+    return true;
 }
 
 void end_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {

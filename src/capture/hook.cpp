@@ -214,8 +214,9 @@ PyObject* timed_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
     StandIns stand_ins{};
     if (hook->kind == Kind::fetch) {
         const bool of_iterator = hook->b != 0;
-        begin_fetch(t, start, first_argument(args), argument(args, 1), of_iterator);
-        stand_ins = put_in(first_argument(args), of_iterator, !t->batch.light);
+        if (begin_fetch(t, start, first_argument(args), argument(args, 1), of_iterator)) {
+            stand_ins = put_in(first_argument(args), of_iterator, !t->batch.light);
+        }
     } else if (hook->kind == Kind::collate) {
         begin_collate(t, first_argument(args));
     }

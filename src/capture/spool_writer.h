@@ -49,19 +49,23 @@ struct Batch {
     bool collated;
     bool light;               // its samples are not timed one by one
     bool brief;               // nor is its scheduling asked at its begin
+    bool quick;               // nor is its collation timed
     bool counted_by_collate;  // how many samples it has, its collation tells
 };
 
 // What is known of the batches of one fetcher; see fetch.h.
 struct Pace {
-    std::uint64_t fetcher;       // its address; 0: none
-    std::uint64_t last_sample;   // mean wall time of the samples of the last batch that was timed
-    std::uint64_t last_collate;  // wall time of the last collation
-    std::uint64_t usual_fetch;   // wall time of a light batch that kept its core
-    unsigned light_fetches;      // since the last timed batch
-    unsigned slow_fetches;       // of them, that took longer than brief ones do
-    bool light_kept_core;        // all of them
-    bool brief_run;              // the light batches of this run are brief, but for the first
+    std::uint64_t fetcher;        // its address; 0: none
+    std::uint64_t last_sample;    // mean wall time of the samples of the last batch that was timed
+    std::uint64_t last_collate;   // wall time of the last collation
+    std::uint64_t usual_fetch;    // wall time of a light batch that kept its core
+    std::uint64_t usual_collate;  // of its collation
+    unsigned light_fetches;       // since the last timed batch
+    unsigned slow_fetches;        // of them, that took longer than brief ones do
+    bool light_kept_core;         // all of them
+    bool brief_run;               // the light batches of this run are brief, but for the first
+    bool quick_run;               // and quick
+    bool met_slow;                // among the brief batches there have been slow ones
 };
 inline constexpr unsigned most_paces = 4;  // loaders that a loop may ask by turns
 

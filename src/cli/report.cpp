@@ -51,8 +51,8 @@ std::string next_command(const Options& options, const run::Folder& folder, cons
     std::error_code error;
     const std::filesystem::path absolute = std::filesystem::absolute(folder.path, error).lexically_normal();
     if (std::filesystem::equivalent(absolute.parent_path(), home / "runs", error))
-        return report_command(options.dir, absolute.filename().string());
-    return report_command(std::nullopt, absolute.string());
+        return report_command(options.dir, {absolute.filename().string()});
+    return report_command(std::nullopt, {absolute.string()});
 }
 
 Result<Audit> load_run(const std::string& run, const Options& options, const std::filesystem::path& home) {
@@ -75,7 +75,9 @@ Result<Audit> load_runs(const Options& options, const std::filesystem::path& hom
         if (!part) return part;
         parts.push_back(std::move(*part));
     }
-    return audit::combine(std::move(parts));
+    Result<Audit> whole = audit::combine(std::move(parts));
+    if (whole) whole->next = report_command(options.dir, runs);
+    return whole;
 }
 
 int show_runs(const Options& options, const std::filesystem::path& home) {
@@ -86,10 +88,11 @@ int show_runs(const Options& options, const std::filesystem::path& home) {
 }
 
 int list_runs(const Options& options, const std::filesystem::path& home) {
-    const std::vector<run::Listed> runs = run::list(home);
+    const Result<std::vector<run::Listed>> runs = run::list(home);
+    if (!runs) return refuse(runs.error().message);
     const int terminal = terminal_columns(STDOUT_FILENO);
-    return put_out(options, runs_as_json(runs),
-                   runs_as_text(runs, style_of(STDOUT_FILENO), terminal, home, options.dir));
+    return put_out(options, runs_as_json(*runs),
+                   runs_as_text(*runs, style_of(STDOUT_FILENO), terminal, home, options.dir));
 }
 
 int run_report(const Options& options) {

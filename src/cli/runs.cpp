@@ -84,15 +84,19 @@ std::string place(const std::optional<std::string>& dir) {
 
 }  // namespace
 
-std::string report_command(const std::optional<std::string>& dir, const std::string& run) {
-    return "headrace report " + place(dir) + base::shell_word(run);
+std::string report_command(const std::optional<std::string>& dir, const std::vector<std::string>& runs) {
+    std::string command = "headrace report " + place(dir);
+    command.pop_back();
+    for (const std::string& run : runs) command += " " + base::shell_word(run);
+    return command;
 }
 
 std::string runs_as_text(const std::vector<run::Listed>& runs, const TextStyle& style, int terminal,
                          const std::filesystem::path& home, const std::optional<std::string>& dir) {
     if (runs.empty()) {
-        return "There are no runs in " + base::printable(home.string()) + " yet.\nNext       headrace audit " +
-               place(dir) + "-- python train.py\n";
+        const std::string text = "There are no runs in " + base::printable(home.string()) +
+                                 " yet.\nNext       headrace audit " + place(dir) + "-- python train.py\n";
+        return style.ascii ? report::to_ascii(text) : text;
     }
     std::vector<Row> rows = {{"started (UTC)", "run", "name", "outcome", "wall time", "command"}};
     std::transform(runs.begin(), runs.end(), std::back_inserter(rows), row_of);
@@ -114,8 +118,11 @@ std::string runs_as_text(const std::vector<run::Listed>& runs, const TextStyle& 
         if (terminal > 0) line = base::truncate_end(line, static_cast<std::size_t>(terminal));
         text += (number == 0 ? frame.paint(report::Ink::bold, line) : line) + "\n";
     }
-    text += "\n" + frame.paint(report::Ink::bold, "Next") + "       " + report_command(dir, runs.front().folder.id()) +
-            "\n";
+    const auto good = std::ranges::find_if(runs, [](const run::Listed& listed) { return listed.problem.empty(); });
+    if (good != runs.end()) {
+        text +=
+            "\n" + frame.paint(report::Ink::bold, "Next") + "       " + report_command(dir, {good->folder.id()}) + "\n";
+    }
     return style.ascii ? report::to_ascii(text) : text;
 }
 

@@ -11,14 +11,14 @@
 
 namespace headrace::cli {
 
-// A line for each run and the next command, for which `dir` is the --dir that was given; lines of runs are cut to
-// `terminal` columns when that is not 0, whole otherwise.
+// A line for each run and the next command, of the newest run that can be read, for which `dir` is the --dir that was
+// given; lines of runs are cut to `terminal` columns when that is not 0, whole otherwise.
 std::string runs_as_text(const std::vector<run::Listed>& runs, const TextStyle& style, int terminal,
                          const std::filesystem::path& home, const std::optional<std::string>& dir);
 
-// The command that shows `run`, or lists what is kept, from the same place as `--dir` named: "headrace report --dir
-// 'my runs' ID". It can be pasted.
-std::string report_command(const std::optional<std::string>& dir, const std::string& run);
+// The command that shows `runs` from the same place as `--dir` named: "headrace report --dir 'my runs' ID". It can be
+// pasted.
+std::string report_command(const std::optional<std::string>& dir, const std::vector<std::string>& runs);
 
 // An array with an object for each run, with a final newline.
 std::string runs_as_json(const std::vector<run::Listed>& runs);

@@ -139,15 +139,10 @@ std::string headline(const Audit& audit, const Frame& frame) {
     return tell(begin, ledger, "", frame.columns()).text;
 }
 
-std::string signal_name(int signal) {
-    const char* abbreviation = sigabbrev_np(signal);
-    return abbreviation == nullptr ? fmt::format("signal {}", signal) : fmt::format("SIG{}", abbreviation);
-}
-
 // How the program ended, when it did not simply finish.
 std::string ending(const RunInfo& run) {
     const std::string code = run.exit_code ? fmt::format(" with exit code {}", *run.exit_code) : "";
-    const std::string signal = run.signal ? fmt::format(" by {}", signal_name(*run.signal)) : "";
+    const std::string signal = run.signal ? fmt::format(" by {}", base::signal_name(*run.signal)) : "";
     switch (run.outcome) {
         case Outcome::finished:
             return "";

@@ -35,6 +35,9 @@ KindText describe(Kind kind) noexcept {
             return {"receive", "interval: a batch came out of the data queue; a = iterator; b = batch index + 1"};
         case Kind::fetch:
             return {"fetch", "interval: the fetcher, collate included; a = thread CPU ns; b = samples"};
+        case Kind::brief_fetch:
+            return {"brief_fetch",
+                    "interval: a fetch that kept its core, collate included; a = ns of its collation; b = samples"};
         case Kind::fetch_samples:
             return {"fetch_samples",
                     "addition to fetch: duration is the wall time of all samples; a = CPU ns; b = run-queue ns"};

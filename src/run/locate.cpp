@@ -78,14 +78,15 @@ std::string order_of(const fs::path& path) {
     return stamp ? stamp->seconds + name : std::string();
 }
 
-std::vector<fs::path> folders_in(const fs::path& runs) {
+// An error but for a folder that does not exist, which has no runs.
+std::vector<fs::path> folders_in(const fs::path& runs, std::error_code& error) {
     std::vector<std::pair<std::string, fs::path>> folders;
-    std::error_code error;
     for (fs::directory_iterator entry(runs, error); !error && entry != fs::directory_iterator{};
          entry.increment(error)) {
         std::error_code ignored;
         if (entry->is_directory(ignored)) folders.emplace_back(order_of(entry->path()), entry->path());
     }
+    if (error == std::errc::no_such_file_or_directory) error.clear();
     std::ranges::sort(folders, std::greater{});
     std::vector<fs::path> paths;
     for (auto& [order, path] : folders) paths.push_back(std::move(path));
@@ -94,7 +95,8 @@ std::vector<fs::path> folders_in(const fs::path& runs) {
 
 // Later than every run of the same second, so that names sort in the order of creation.
 int after_others(const fs::path& runs, const std::string& seconds, int milliseconds) {
-    for (const fs::path& folder : folders_in(runs)) {
+    std::error_code ignored;
+    for (const fs::path& folder : folders_in(runs, ignored)) {
         const std::string name = folder.filename().string();
         if (!has_stamp(name) || !name.starts_with(seconds)) continue;
         const std::string digits = name.substr(stamp_seconds + 1, 3);
@@ -122,13 +124,16 @@ tl::unexpected<Error> with_remedy(Error error) {
     return tl::unexpected<Error>(std::move(error));
 }
 
+// Git passes over what we make. A folder that was there before may hold the user's own files: it stays as it is.
 Result<void> make_home(const fs::path& home) {
     std::error_code error;
-    fs::create_directories(home / "runs", error);
-    if (error) return fail_errno(error.value(), "cannot make the folder " + (home / "runs").string());
-    const fs::path ignore = home / ".gitignore";
-    if (fs::exists(ignore, error)) return {};
-    return sys::write_whole(ignore, "*\n");
+    const fs::path runs = home / "runs";
+    const fs::path outermost = fs::exists(home, error) ? runs : home;
+    const bool is_new = !fs::exists(outermost, error);
+    fs::create_directories(runs, error);
+    if (error) return fail_errno(error.value(), "cannot make the folder " + runs.string());
+    if (is_new) (void)sys::write_whole(outermost / ".gitignore", "*\n");  // an audit does not fail for it
+    return {};
 }
 
 // What follows the last hyphen, the whole name where there is none.
@@ -188,9 +193,11 @@ tl::unexpected<Error> ambiguous(const std::string& run, const std::vector<Folder
     return fail(ErrorCode::invalid_argument, message);
 }
 
-std::vector<Folder> all_folders(const fs::path& home) {
+Result<std::vector<Folder>> all_folders(const fs::path& home) {
     std::vector<Folder> folders;
-    for (const fs::path& path : folders_in(home / "runs")) folders.push_back(Folder{path});
+    std::error_code error;
+    for (const fs::path& path : folders_in(home / "runs", error)) folders.push_back(Folder{path});
+    if (error) return fail_errno(error.value(), "cannot read the folder " + (home / "runs").string());
     return folders;
 }
 
@@ -209,14 +216,15 @@ RunInfo info_from_name(const Folder& folder) {
 
 Result<Folder> find_in(const fs::path& home, const std::string& run) {
     if (run.find('/') != std::string::npos) return find_path(run);
-    const std::vector<Folder> folders = all_folders(home);
-    if (run.empty()) return find_newest(home, folders);
+    const Result<std::vector<Folder>> folders = all_folders(home);
+    if (!folders) return tl::unexpected<Error>(folders.error());
+    if (run.empty()) return find_newest(home, *folders);
     std::vector<Folder> starts;
-    for (const Folder& folder : folders) {
+    for (const Folder& folder : *folders) {
         if (folder.id() == run || digits_of(folder) == run) return folder;
         if (folder.id().starts_with(run) || digits_of(folder).starts_with(run)) starts.push_back(folder);
     }
-    if (const std::optional<Folder> named = find_name(folders, run)) return *named;
+    if (const std::optional<Folder> named = find_name(*folders, run)) return *named;
     if (starts.size() == 1) return starts.front();
     std::error_code error;
     if (fs::exists(run, error)) return find_path(run);
@@ -261,9 +269,11 @@ Result<Folder> find(const fs::path& home, const std::string& run) {
     }
 }
 
-std::vector<Listed> list(const fs::path& home) {
+Result<std::vector<Listed>> list(const fs::path& home) {
+    const Result<std::vector<Folder>> folders = all_folders(home);
+    if (!folders) return tl::unexpected<Error>(folders.error());
     std::vector<Listed> runs;
-    for (const Folder& folder : all_folders(home)) {
+    for (const Folder& folder : *folders) {
         Listed listed{folder, {}, {}};
         if (Result<RunInfo> info = read_info(folder)) {
             listed.info = std::move(*info);

@@ -54,6 +54,7 @@ enum class Kind : std::uint8_t {
     phase = 33,          // interval: a part that the program marked itself; text phase_name follows
     step = 34,           // moment: the program marked the end of a step itself
     group = 35,          // moment: the process joined the other ranks; a = rank, b = their number
+    brief_fetch = 36,    // interval: a fetch that kept its core; a = ns of its collation, b = samples
 };
 
 enum class TextKind : std::uint32_t {

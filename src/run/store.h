@@ -31,7 +31,8 @@ struct Folder {
 // The .headrace folder: `dir` when not empty, else HEADRACE_DIR, else .headrace in the working directory.
 std::filesystem::path home(const std::string& dir);
 
-// Makes a new, empty run folder (and home with its .gitignore of `*`). `started` is the ISO 8601 time of RunInfo, with
+// Makes a new, empty run folder, and what is missing of home, where git then passes over it (a .gitignore of `*` in the
+// outermost folder that was made; what was there stays as it is). `started` is the ISO 8601 time of RunInfo, with
 // or without a fraction of a second. Names sort in the order of creation, also within one second.
 Result<Folder> create(const std::filesystem::path& home, const std::string& started);
 
@@ -81,12 +82,13 @@ Result<std::optional<Figures>> read_figures(const Folder& folder);
 Result<Folder> find(const std::filesystem::path& home, const std::string& run);
 
 // All runs of home, newest first. Damaged ones are listed with what is known: `problem` is not empty. One that is
-// stored as running and goes on no longer has the outcome of conclude (run/ending.h).
+// stored as running and goes on no longer has the outcome of conclude (run/ending.h). An error where the folder cannot
+// be read; none where there is none.
 struct Listed {
     Folder folder;
     RunInfo info;
     std::string problem;
 };
-std::vector<Listed> list(const std::filesystem::path& home);
+Result<std::vector<Listed>> list(const std::filesystem::path& home);
 
 }  // namespace headrace::run

@@ -18,6 +18,7 @@ namespace {
 
 // What execvp takes when PATH is not set.
 constexpr std::string_view default_path = "/bin:/usr/bin";
+constexpr const char* shell = "/bin/sh";
 
 bool has_prefix(std::string_view text, const std::vector<std::string>& prefixes) {
     return std::any_of(prefixes.begin(), prefixes.end(),
@@ -59,6 +60,19 @@ bool means_next_candidate(int error_number) noexcept {
         default:
             return false;
     }
+}
+
+// As shells tell a script from a program for another machine: no zero byte in its beginning, which is no ELF header's.
+bool is_text(const char* path) noexcept {
+    char head[128];
+    const int descriptor = ::open(path, O_RDONLY | O_CLOEXEC);
+    const ssize_t length = descriptor < 0 ? -1 : ::read(descriptor, head, sizeof head);
+    if (descriptor >= 0) (void)::close(descriptor);
+    const bool elf = length >= 4 && std::memcmp(head,
+                                                "\x7f"
+                                                "ELF",
+                                                4) == 0;
+    return length >= 0 && !elf && std::memchr(head, 0, static_cast<std::size_t>(length)) == nullptr;
 }
 
 bool is_directory(const std::string& path) {
@@ -130,7 +144,17 @@ Execution::Execution(const std::vector<std::string>& command,
     for (const auto& [key, value] : set) variables_.push_back(key + "=" + value);
     candidates_ = candidates_of(name_, path);
     argument_pointers_ = pointers_to(arguments_);
+    script_pointers_ = {const_cast<char*>(shell), nullptr};
+    if (!argument_pointers_.empty()) {
+        script_pointers_.insert(script_pointers_.end(), argument_pointers_.begin() + 1, argument_pointers_.end());
+    }
     variable_pointers_ = pointers_to(variables_);
+}
+
+int Execution::execute_script(const std::string& path) const noexcept {
+    script_pointers_[1] = const_cast<char*>(path.c_str());
+    (void)::execve(shell, script_pointers_.data(), variable_pointers_.data());
+    return errno;
 }
 
 int Execution::execute() const noexcept {
@@ -138,6 +162,7 @@ int Execution::execute() const noexcept {
     for (const std::string& candidate : candidates_) {
         (void)::execve(candidate.c_str(), argument_pointers_.data(), variable_pointers_.data());
         const int error = errno;
+        if (error == ENOEXEC && is_text(candidate.c_str())) return execute_script(candidate);
         if (error == EACCES) result = EACCES;
         if (!means_next_candidate(error)) return error;
         if (error != ENOENT && candidates_.size() == 1) return error;
@@ -168,9 +193,8 @@ Error Execution::failure(int error_number) const {
         case E2BIG:
             return {ErrorCode::io_error, "cannot start " + command + ": " + why};
         case ENOEXEC:
-            return {ErrorCode::not_executable, "cannot execute " + command +
-                                                   ": it is neither a program for this machine nor a script with a #! "
-                                                   "line; start it with its interpreter"};
+            return {ErrorCode::not_executable,
+                    "cannot execute " + command + ": it is neither a program for this machine nor a script"};
         default:
             break;
     }

@@ -19,7 +19,7 @@ public:
     Execution& operator=(const Execution&) = delete;
 
     // Becomes the command. Comes back only when that failed, with errno: that of the first candidate along PATH that
-    // exists, as execvp gives it. Async-signal-safe.
+    // exists, as execvp gives it. As there, /bin/sh reads a script without a #! line. Async-signal-safe.
     int execute() const noexcept;
 
     // The failure in words: not_found, not_executable, or io_error when it lies with the system and not the command.
@@ -27,12 +27,14 @@ public:
 
 private:
     Error refusal() const;  // EACCES in words
+    int execute_script(const std::string& path) const noexcept;
 
     std::string name_;
     std::vector<std::string> candidates_;
     std::vector<std::string> arguments_;
     std::vector<std::string> variables_;
     std::vector<char*> argument_pointers_;
+    mutable std::vector<char*> script_pointers_;  // for /bin/sh; which script, is put in when it is known
     std::vector<char*> variable_pointers_;
 };
 

@@ -4,20 +4,21 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <atomic>
 #include <cerrno>
 #include <cstdio>
+#include <random>
 #include <system_error>
+#include <utility>
 
 #include "sys/descriptor.h"
 
 namespace headrace::sys {
 namespace {
 
-// Unlike any other writer's: of this process by the counter, of another one by the process id.
+// Unlike any other writer's, also of one in another container or on another machine that writes to the same folder.
 std::filesystem::path temporary_beside(const std::filesystem::path& path) {
-    static std::atomic<unsigned> counter{0};
-    const std::string suffix = "." + std::to_string(::getpid()) + "." + std::to_string(counter.fetch_add(1)) + ".tmp";
+    std::random_device device;
+    const std::string suffix = "." + std::to_string(device()) + "." + std::to_string(device()) + ".tmp";
     return path.parent_path() / ("." + path.filename().string() + suffix);
 }
 
@@ -40,9 +41,7 @@ void sync_folder_of(const std::filesystem::path& path) {
     if (descriptor) (void)::fsync(descriptor.get());
 }
 
-int write_and_sync(const std::filesystem::path& path, std::string_view content) {
-    Descriptor descriptor(::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
-    if (!descriptor) return errno;
+int write_and_sync(Descriptor descriptor, std::string_view content) {
     if (const int error = write_all(descriptor.get(), content); error != 0) return error;
     if (::fsync(descriptor.get()) != 0 && errno != EINVAL) return errno;
     // Network file systems report a full disk only here.
@@ -53,7 +52,9 @@ int write_and_sync(const std::filesystem::path& path, std::string_view content) 
 
 Result<void> write_whole(const std::filesystem::path& path, std::string_view content) {
     const std::filesystem::path temporary = temporary_beside(path);
-    int error = write_and_sync(temporary, content);
+    Descriptor descriptor(::open(temporary.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    if (!descriptor) return fail_errno(errno, "cannot write " + path.string());
+    int error = write_and_sync(std::move(descriptor), content);
     if (error == 0 && ::rename(temporary.c_str(), path.c_str()) != 0) error = errno;
     if (error != 0) {
         (void)::unlink(temporary.c_str());

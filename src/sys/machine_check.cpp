@@ -46,17 +46,20 @@ Check check_python(const PythonInstallation& python) {
                            "use the ordinary build of this version; programs of a free-threaded one are seen only from "
                            "outside (processes, CPU time, memory)");
     }
-    if (!python_is_known(python.version_hex)) {
-        return falls_short("python", detail + ": its stacks cannot be read",
-                           "the ledger is complete, the hot lines are absent; use Python 3.10 to 3.14 to have them");
-    }
     return works("python", detail);
 }
 
 void check_pythons(std::vector<Check>& checks) {
     std::error_code error;
     const std::vector<PythonInstallation> pythons = find_pythons(python_candidates(fs::current_path(error)));
-    for (const PythonInstallation& python : pythons) checks.push_back(check_python(python));
+    for (const PythonInstallation& python : pythons) {
+        checks.push_back(check_python(python));
+        if (checks.back().works && !python_is_known(python.version_hex)) {
+            checks.push_back(
+                falls_short("python stacks", python.version + " is newer than what headrace knows",
+                            "its ledger is complete, the hot lines are absent; use Python 3.10 to 3.14 to have them"));
+        }
+    }
     if (pythons.empty()) {
         checks.push_back(falls_short("python", "no Python 3.10 or later was found",
                                      "install one, or put its folder on PATH; older versions cannot be recorded"));
@@ -180,6 +183,9 @@ Check check_place(const fs::path& place) {
         return falls_short("recording place", place.string() + ": the file system is full",
                            "free some space there, or "
                            "name another folder with --dir or HEADRACE_DIR");
+    }
+    if (result != 0 && (errno == EOPNOTSUPP || errno == ENOSYS)) {
+        return works("recording place", place.string() + " can be written; it reserves no space, so zeros are written");
     }
     if (result != 0) {
         return falls_short("recording place", place.string() + " cannot reserve space (fallocate): " + words(errno),

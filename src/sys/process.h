@@ -58,7 +58,9 @@ private:
 // Looks at the tree of processes below `root`.
 class ProcessTree {
 public:
-    explicit ProcessTree(std::uint32_t root);
+    // Of the processes that have ended, `most_ended` that were found first and as many that took most CPU time are
+    // kept: a program that starts one for each sample makes a million a day.
+    explicit ProcessTree(std::uint32_t root, std::size_t most_ended = 4096);
     ~ProcessTree();
     ProcessTree(const ProcessTree&) = delete;
     ProcessTree& operator=(const ProcessTree&) = delete;
@@ -77,6 +79,8 @@ public:
 
     // Whether a look could not be taken because no file could be opened: processes may have been missed then.
     bool lacked_descriptors() const noexcept;
+
+    std::uint64_t forgotten() const noexcept;  // ended processes that are not kept
 
     std::int64_t peak_bytes() const noexcept;
     std::vector<ProcessRecord> processes() const;

@@ -29,8 +29,8 @@ constexpr Nanoseconds settling = 2'000'000'000;
 // forked workers that write to shared pages make the program larger at the same resident size.
 constexpr Nanoseconds proportional_part = 1000;
 constexpr Nanoseconds proportional_pause = 5'000'000'000;
-constexpr Nanoseconds growing_part = 400;  // while the program grows
-constexpr Nanoseconds growing_pause = 500'000'000;
+constexpr Nanoseconds growing_part = 600;  // while the program grows
+constexpr Nanoseconds growing_pause = 1'000'000'000;
 
 // So many descriptors stay free for what is opened and closed again in a look.
 constexpr rlim_t spare_descriptors = 64;
@@ -163,7 +163,7 @@ std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> scan_children() {
 }  // namespace
 
 struct ProcessTree::State {
-    std::vector<Member> members;                             // in the order in which they were found; none leaves
+    std::vector<Member> members;                             // in the order in which they were found
     std::unordered_map<std::uint32_t, std::size_t> living;   // process id to place in members
     std::unordered_map<std::uint32_t, std::uint64_t> ended;  // process id to start: a zombie is found again and again
     std::vector<std::size_t> zombies;                        // places of those that nobody has waited for yet
@@ -173,6 +173,8 @@ struct ProcessTree::State {
     std::optional<std::uint64_t> last_number;
     bool kernel_tells_children = true;
     bool lacked_descriptors = false;
+    std::size_t most_ended = 0;
+    std::uint64_t forgotten = 0;
     std::int64_t peak = 0;
     std::int64_t resident_when_read = 0;
     Nanoseconds next_proportional = 0;
@@ -186,6 +188,7 @@ struct ProcessTree::State {
     void take_memory();
     void settle();
     void hand_over(const Member& member);
+    void forget();
     void sum_up();
 };
 
@@ -331,10 +334,40 @@ void ProcessTree::State::settle() {
         Member& member = members[zombies[i]];
         if (stat_of(member)) continue;
         zombies.erase(zombies.begin() + static_cast<std::ptrdiff_t>(i));
+        if (const auto one = ended.find(member.record.pid); one != ended.end() && one->second == member.start_ticks) {
+            ended.erase(one);  // it cannot be found again
+        }
         hand_over(member);
         member.stat.reset();
         member.io.reset();
     }
+}
+
+void ProcessTree::State::forget() {
+    const std::size_t present = living.size() + zombies.size();
+    if (members.size() < present + 4 * most_ended) return;
+    std::vector<char> kept(members.size(), 0);
+    for (const auto& [pid, place] : living) kept[place] = 1;
+    for (const std::size_t place : zombies) kept[place] = 1;
+    std::vector<std::size_t> gone;
+    for (std::size_t place = 0; place < members.size(); ++place) {
+        if (kept[place] == 0) gone.push_back(place);
+    }
+    const auto first = static_cast<std::ptrdiff_t>(most_ended);
+    std::nth_element(gone.begin() + first, gone.begin() + 2 * first, gone.end(),
+                     [&](std::size_t x, std::size_t y) { return members[x].record.cpu_ns > members[y].record.cpu_ns; });
+    forgotten += gone.size() - 2 * most_ended;
+    gone.resize(2 * most_ended);
+    for (const std::size_t place : gone) kept[place] = 1;
+    std::vector<Member> left_over;
+    std::vector<std::size_t> moved(members.size());
+    for (std::size_t place = 0; place < members.size(); ++place) {
+        moved[place] = left_over.size();
+        if (kept[place] != 0) left_over.push_back(std::move(members[place]));
+    }
+    members = std::move(left_over);
+    for (auto& [pid, place] : living) place = moved[place];
+    for (std::size_t& place : zombies) place = moved[place];
 }
 
 void ProcessTree::State::sum_up() {
@@ -352,7 +385,8 @@ void ProcessTree::State::sum_up() {
     usage = now;
 }
 
-ProcessTree::ProcessTree(std::uint32_t root) : state_(std::make_unique<State>()) {
+ProcessTree::ProcessTree(std::uint32_t root, std::size_t most_ended) : state_(std::make_unique<State>()) {
+    state_->most_ended = most_ended;
     state_->loadavg.reset(::open("/proc/loadavg", O_RDONLY | O_CLOEXEC));
     (void)state_->add(root, 0);
 }
@@ -374,6 +408,7 @@ void ProcessTree::look() {
     state_->take_times();
     // Last: a parent that waits for a zombie meanwhile has it in its account at the next look only.
     state_->settle();
+    state_->forget();
     state_->sum_up();
 }
 
@@ -384,6 +419,8 @@ void ProcessTree::poll_ends() { state_->note_ends(); }
 OutsidePoint ProcessTree::usage() const noexcept { return state_->usage; }
 
 bool ProcessTree::lacked_descriptors() const noexcept { return state_->lacked_descriptors; }
+
+std::uint64_t ProcessTree::forgotten() const noexcept { return state_->forgotten; }
 
 std::int64_t ProcessTree::peak_bytes() const noexcept { return state_->peak; }
 

@@ -51,6 +51,18 @@ def outcome(home: Path) -> dict[str, float]:
     return {entry["name"]: entry["seconds"] for entry in report["ledger"]["entries"]}
 
 
+def test_colours(tmp_path: Path) -> None:
+    """They are for a terminal that has them, and for a user who wants them."""
+    command = [str(headrace_command()), "audit", "--dir", str(tmp_path / "home"), "--", "true"]
+    coloured = {}
+    for name, more in {"wanted": {}, "not": {"NO_COLOR": "1"}, "dumb": {"TERM": "dumb"}}.items():
+        with Terminal(command, tmp_path, clean_environment({"TERM": "xterm"} | more)) as terminal:
+            assert terminal.end() == 0
+            assert "Ledger" in terminal.shown or "Next" in terminal.shown
+            coloured[name] = "\x1b[" in terminal.shown
+    assert coloured == {"wanted": True, "not": False, "dumb": False}
+
+
 @pytest.mark.row(TABLE, name="a progress bar on a terminal")
 @pytest.mark.slow
 @pytest.mark.needs("transformers")

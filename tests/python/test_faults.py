@@ -214,6 +214,8 @@ def test_a_spool_that_cannot_be_written_later(tmp_path: Path) -> None:
     audited = audit(command, home=home, cwd=tmp_path, while_running=remove)
     assert (audited.returncode, audited.stdout, audited.stderr) == (0, plain.stdout, plain.stderr)
     check_whole(audited.report)
+    assert (tmp_path / "elsewhere").is_dir()
+    assert audited.report["limits"]
 
 
 def test_a_broken_sitecustomize_of_the_users_own(tmp_path: Path) -> None:

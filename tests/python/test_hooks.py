@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import sqlite3
+import statistics
 import sys
 from contextlib import closing
 from pathlib import Path
 
-from harness import audit
+import pytest
+from harness import audit, run
 
 TRAINS = """
 from torch.utils.data import DataLoader, TensorDataset
@@ -93,10 +95,56 @@ def test_samples_are_counted_once(tmp_path: Path) -> None:
     assert ended.returncode == 0, ended.stderr.decode()
     [database] = (tmp_path / "home").glob("runs/*/run.db")
     with closing(sqlite3.connect(database)) as run:
-        fetched = run.execute("SELECT b FROM span WHERE kind = 9 ORDER BY id").fetchall()
-        collated = run.execute("SELECT count(*) FROM span WHERE kind = 12").fetchall()
+        fetched = run.execute("SELECT b FROM span WHERE kind IN (9, 36) ORDER BY id").fetchall()
+        collated = run.execute("SELECT count(*) FROM span WHERE kind IN (12, 36)").fetchall()
     assert fetched == [(64,)] * 80
     assert collated == [(80,)]
+
+
+BRIEF = """
+import time, torch
+from torch.utils.data import DataLoader, Dataset
+def work(seconds):
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+class Samples(Dataset):
+    def __len__(self):
+        return 4 * 400
+    def __getitem__(self, index):
+        work(5e-6)
+        return index
+collated = []
+def collate(samples):
+    collated.append(len(samples))
+    work(60e-6 if len(collated) != 200 else 20e-3)
+    return torch.ones(4, 4)
+model = torch.nn.Linear(4, 1)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for x in DataLoader(Samples(), batch_size=4, collate_fn=collate, num_workers=WORKERS):
+    model(x).sum().backward()
+    optimizer.step()
+assert collated == ([4] * 400 if WORKERS == 0 else [])
+"""
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_collations_of_brief_batches_have_the_share_of_those_that_were_timed(workers: int, tmp_path: Path) -> None:
+    """Until one batch is long: then all of them are timed again."""
+    program = BRIEF.replace("WORKERS", str(workers))
+    ended = audit([sys.executable, "-c", program], home=tmp_path / "home", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr.decode()
+    [database] = (tmp_path / "home").glob("runs/*/run.db")
+    with closing(sqlite3.connect(database)) as run:
+        brief = run.execute("SELECT start_ns, 1.0 * a / duration_ns, b FROM span WHERE kind = 36").fetchall()
+        timed = run.execute("SELECT start_ns, duration_ns FROM span WHERE kind = 12 ORDER BY id").fetchall()
+    assert len(brief) + len(timed) == 400
+    assert {samples for _, _, samples in brief} <= {4}
+    [long] = [start for start, duration in timed if duration > 4e6]
+    later = [start for start, _ in timed if start > long]
+    assert max((start for start, _, _ in brief), default=0) < later[16]
+    if brief:  # none where other programs made one of the first batches long
+        assert 0.5 < statistics.median(share for _, share, _ in brief) < 0.85
 
 
 NESTED = """
@@ -135,6 +183,35 @@ def test_an_optimizer_that_runs_another_one(tmp_path: Path) -> None:
     assert len(found) == 40
     for (outer, begin, end), (inner, inner_begin, inner_end) in zip(found[::2], found[1::2], strict=True):
         assert outer != inner and begin <= inner_begin <= inner_end < end
+
+
+COMPILED = """
+import torch, torch._dynamo
+model = torch.nn.Linear(4, 1)
+with torch.no_grad():
+    model.weight.fill_(1), model.bias.fill_(0)
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+def step(update):
+    optimizer.zero_grad()
+    model(torch.ones(2, 4)).sum().backward()
+    update()
+step(optimizer.step)
+compiled = torch.compile(optimizer.step, backend="eager")
+for _ in range(3):
+    step(compiled)
+step(optimizer.step)
+print(model.weight.tolist(), torch._dynamo.utils.counters["graph_break"], torch._dynamo.utils.counters["stats"])
+"""
+
+
+def test_an_optimizer_whose_step_is_compiled(tmp_path: Path) -> None:
+    """The compiler makes the same graphs of it, also where steps had been recorded before."""
+    command = [sys.executable, "-W", "ignore", "-c", COMPILED]
+    plain = run(command, cwd=tmp_path)
+    ended = audit(command, home=tmp_path / "home", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (0, plain.stdout), ended.stderr.decode()
+    assert b"unique_graphs" in plain.stdout
+    assert ended.report["overhead"]["hooks_disabled"] == 0
 
 
 def test_max_steps_counts_the_steps_of_each_rank(tmp_path: Path) -> None:

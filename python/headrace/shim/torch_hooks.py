@@ -42,16 +42,21 @@ def hook_torch(recorder: "Any", torch: "Any") -> None:
 def hook_optimizer(recorder: "Any", module: "Any") -> None:
     """Optimizer steps, through torch's own global step hooks.
 
-    They are functions of Python, so that torch's compiler can follow them where a step is compiled: it finds that they
-    do nothing there. They have returned before anything else of the step is on the stack.
+    Put in directly, under keys that torch gives to nobody: its own function for it would use up two of the numbers by
+    which the program's hooks are known, also in a pickle.
     """
-    torch = sys.modules["torch"]  # not whole yet: its compiler is looked up when it is asked
-    release = tuple(int(part) for part in torch.__version__.split(".")[:2])
-    # Put in directly, under keys that torch gives to nobody: its own function for it would use up two of the numbers
-    # by which the program's hooks are known, also in a pickle.
-    before, after = module._global_optimizer_pre_hooks, module._global_optimizer_post_hooks
-    if release < (2, 3):  # it has no word for whether it compiles, and compiles no optimizer
-        before[-1], after[-1] = recorder.optimizer_begin, recorder.optimizer_end
+    module._global_optimizer_pre_hooks[-1] = recorder.optimizer_begin
+    module._global_optimizer_post_hooks[-1] = recorder.optimizer_end
+
+
+def _let_compiler_follow(recorder: "Any", torch: "Any") -> None:
+    """Make the hooks of optimizer steps functions of Python, which torch's compiler can follow into a compiled step.
+
+    It finds that they do nothing there. They have returned before anything else of the step is on the stack.
+    """
+    is_compiling = getattr(getattr(torch, "compiler", None), "is_compiling", None)
+    module = sys.modules.get("torch.optim.optimizer")
+    if is_compiling is None or module is None:  # torch before 2.3 compiles no optimizer
         return
     begin, end = recorder.optimizer_begin, recorder.optimizer_end
 
@@ -63,19 +68,26 @@ def hook_optimizer(recorder: "Any", module: "Any") -> None:
         if not torch.compiler.is_compiling():
             end(optimizer, args, kwargs)
 
-    before[-1], after[-1] = step_begins, step_ended
+    module._global_optimizer_pre_hooks[-1] = step_begins
+    module._global_optimizer_post_hooks[-1] = step_ended
 
 
 def hook_compiler(recorder: "Any", module: "Any") -> None:
     """A program that compiles gets torch's own Module.train back: code that calls it could not be compiled.
 
-    Its evaluations then begin with their loader, or with their first forward.
+    Its evaluations then begin with their loader, or with their first forward. What begins and ends a step of an
+    optimizer becomes Python then, which costs a few microseconds: not before.
     """
-    module_type = sys.modules["torch"].nn.Module
+    torch = sys.modules["torch"]
+    module_type = torch.nn.Module
+    seen: list[bool] = []
 
     def compiles(args: "Any", kwargs: "Any") -> None:
         if vars(module_type)["train"] is _train.get("hooked"):
             module_type.train = _train["original"]
+        if not seen:
+            seen.append(True)
+            _let_compiler_follow(recorder, torch)
 
     _replace(recorder, module.OptimizeContext, "__init__", recorder.NONE, before=compiles)
 

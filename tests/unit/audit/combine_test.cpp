@@ -38,6 +38,22 @@ TEST(Combine, PutsTheRanksOfAllMachinesInOrder) {
                                                        "On second: something was not seen"}));
 }
 
+TEST(Combine, SaysWhoseProgramEndedBadly) {
+    Audit killed = part("second", {1}, 1);
+    killed.run.outcome = Outcome::killed;
+    killed.run.signal = 9;
+    Audit failed = part("third", {2}, 1);
+    failed.run.outcome = Outcome::failed;
+    failed.run.exit_code = 3;
+    Audit good = part("first", {0}, 1);
+    good.run.outcome = Outcome::finished;
+    for (Audit* each : {&killed, &failed, &good}) each->limits.clear();
+    const auto whole = audit::combine({killed, failed, good});
+    ASSERT_TRUE(whole);
+    EXPECT_EQ(whole->limits, (std::vector<std::string>{"On second: the program was killed by SIGKILL.",
+                                                       "On third: the program failed with exit code 3."}));
+}
+
 TEST(Combine, RefusesWhatIsNoPartOfOneTraining) {
     const auto same = audit::combine({part("first", {0, 1}, 1), part("second", {1, 2}, 1)});
     ASSERT_FALSE(same);

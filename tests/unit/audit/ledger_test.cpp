@@ -393,6 +393,39 @@ TEST(Wait, IsDividedByWhatTheBatchsOwnWorkerDid) {
     EXPECT_NEAR(*audit.per_sample.wall_seconds, 0.010 / 8, 1e-9);  // 8 samples in two fetches, 10 ms in all
 }
 
+// The same of a fetch that is one record: it kept its core.
+TEST(Wait, IsDividedByTheShareOfTheCollationOfABriefFetch) {
+    Thread t = program_with_a_worker();
+    t.interval(Kind::wait, 20, 37, train_iterator, 2).interval(Kind::forward, 37, 38);
+    t.interval(Kind::backward, 38, 39).interval(Kind::optimizer, 39, 40);
+    Thread w = first_worker();
+    w.interval(Kind::brief_fetch, 22, 34, static_cast<std::uint64_t>(ms(2)), 4).moment(Kind::put, 34, 0, 2);
+    const Audit audit = analyze(run_of({t, w}, 40));
+    const Ledger& ledger = audit.ranks.front();
+    EXPECT_NEAR(stage(ledger, Stage::workers), 2, near);
+    EXPECT_NEAR(stage(ledger, Stage::decode), 10, near);
+    EXPECT_NEAR(stage(ledger, Stage::collate), 2, near);
+    EXPECT_NEAR(stage(ledger, Stage::transport), 3, near);
+    EXPECT_NEAR(*audit.per_sample.wall_seconds, 0.010 / 8, 1e-9);  // 8 samples in two fetches, 10 ms in all
+}
+
+// Without workers: the fetch of the wait's own thread.
+TEST(Wait, IsDividedByABriefFetchOfItsOwnThread) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 1, 2, train_loader, train_iterator);
+    t.moment(Kind::loader, 2, train_loader, 4);
+    for (double at : {3.0, 23.0}) {
+        t.interval(Kind::brief_fetch, at + 1, at + 11, static_cast<std::uint64_t>(ms(4)), 4);
+        t.interval(Kind::wait, at, at + 12, train_iterator).interval(Kind::forward, at + 12, at + 13);
+        t.interval(Kind::backward, at + 13, at + 14).interval(Kind::optimizer, at + 14, at + 15);
+    }
+    const Audit audit = analyze(run_of({t}, 40));
+    const Ledger& ledger = audit.ranks.front();
+    EXPECT_NEAR(stage(ledger, Stage::decode), 6, near);
+    EXPECT_NEAR(stage(ledger, Stage::collate), 4, near);
+    EXPECT_NEAR(stage(ledger, Stage::transport), 2, near);
+}
+
 // One worker, and a fetch of 20 ms of which the second half was waited for, with 16 ms in the run queue: on two cores
 // only other programs can have taken so much, and they did so all the time.
 TEST(Wait, PlacesWhatOtherProgramsTookOverTheWholeFetch) {

@@ -86,8 +86,12 @@ RC_GTEST_PROP(Windows, ChangeNoFigure, (std::uint32_t seed)) {
     Thread worker(201);
     std::uint64_t number = 0;
     for (double at = 3; at < end; at += 7) {
-        worker.interval(Kind::collate, at + 4, at + 5, 10, 20).interval(Kind::fetch, at, at + 5, 1000, 4);
-        worker.interval(Kind::fetch_samples, at, at + 4, 500, 100).moment(Kind::cpu, at + 5, 700, 300);
+        if (number % 3 == 0) {
+            worker.interval(Kind::brief_fetch, at, at + 5, static_cast<std::uint64_t>(ms(1)), 4);
+        } else {
+            worker.interval(Kind::collate, at + 4, at + 5, 10, 20).interval(Kind::fetch, at, at + 5, 1000, 4);
+            worker.interval(Kind::fetch_samples, at, at + 4, 500, 100).moment(Kind::cpu, at + 5, 700, 300);
+        }
         worker.moment(Kind::put, at + 5, 0, ++number);
     }
     const Run run = run_of({main, ahead, other, worker}, end + 5);

@@ -56,13 +56,32 @@ TEST_F(Locate, MakesAHomeThatGitIgnores) {
     EXPECT_EQ(content_of(base / ".gitignore"), "mine\n");
 }
 
+TEST_F(Locate, LeavesAFolderThatWasThereToGit) {
+    std::filesystem::create_directories(base);
+    (void)add("");
+    EXPECT_FALSE(std::filesystem::exists(base / ".gitignore"));
+    EXPECT_EQ(content_of(base / "runs" / ".gitignore"), "*\n");
+    std::filesystem::remove(base / "runs" / ".gitignore");
+    (void)add("");
+    EXPECT_FALSE(std::filesystem::exists(base / "runs" / ".gitignore"));
+}
+
+TEST_F(Locate, SaysThatTheRunsCannotBeRead) {
+    std::filesystem::create_directories(base);
+    put(base / "runs", "no folder");
+    for (const Error& error : {list(base).error(), find(base, "").error(), find(base, "name").error()}) {
+        EXPECT_EQ(error.message, "cannot read the folder " + (base / "runs").string() + ": Not a directory");
+    }
+    EXPECT_EQ(list(base / "nothing")->size(), 0U);
+}
+
 TEST_F(Locate, RunsOfOneSecondSortByCreation) {
     std::vector<std::string> made;
     for (int i = 0; i < 12; ++i) made.push_back(base_name(add("")));
     for (int i = 0; i < 3; ++i) made.push_back(base_name(add("", "2026-11-24T00:03:19.5Z")));
     EXPECT_TRUE(std::ranges::is_sorted(made));
     EXPECT_EQ(made[12].substr(0, 20), "20261124T000319.500Z");
-    const std::vector<Listed> listed = list(base);
+    const std::vector<Listed> listed = list(base).value();
     ASSERT_EQ(listed.size(), made.size());
     for (std::size_t i = 0; i < made.size(); ++i) EXPECT_EQ(base_name(listed[i].folder), made[made.size() - 1 - i]);
 }
@@ -154,7 +173,7 @@ TEST_F(Locate, ListsDamagedRunsWithWhatIsKnown) {
     const Result<Folder> empty = create(base, "2027-01-01T00:00:00Z");
     ASSERT_TRUE(empty);
     put(base / "runs" / "a stray file", "");
-    const std::vector<Listed> listed = list(base);
+    const std::vector<Listed> listed = list(base).value();
     ASSERT_EQ(listed.size(), 3U);
     EXPECT_EQ(listed[0].folder.path, empty->path);
     EXPECT_NE(listed[0].problem.find("holds no run.db"), std::string::npos);
@@ -163,7 +182,7 @@ TEST_F(Locate, ListsDamagedRunsWithWhatIsKnown) {
     EXPECT_NE(listed[1].problem.find("is damaged"), std::string::npos);
     EXPECT_EQ(listed[2].info.name, "good");
     EXPECT_EQ(listed[2].problem, "");
-    EXPECT_TRUE(list(temporary.path() / "absent").empty());
+    EXPECT_EQ(list(temporary.path() / "absent")->size(), 0U);
     EXPECT_EQ(found(""), base_name(bad));
 }
 
@@ -172,7 +191,7 @@ TEST_F(Locate, KnowsARunByItsStartWhenItsFolderWasRenamed) {
     const Folder later = add("", "2026-11-24T00:03:20Z");
     const Folder earlier = add("", "2026-11-24T00:03:18Z");
     std::filesystem::rename(renamed.path, base / "runs" / "kept");
-    const std::vector<Listed> listed = list(base);
+    const std::vector<Listed> listed = list(base).value();
     ASSERT_EQ(listed.size(), 3U);
     EXPECT_EQ(listed[0].folder.path, later.path);
     EXPECT_EQ(base_name(listed[1].folder), "kept");

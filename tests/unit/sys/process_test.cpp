@@ -100,6 +100,15 @@ TEST(Child, ThatCannotBeFound) {
     EXPECT_EQ(start_error({}), ErrorCode::invalid_argument);
 }
 
+TEST(Child, ThatIsAScriptWithoutAFirstLine) {
+    const test::Folder folder;
+    const auto script = folder.write("script", "test \"$1\" = 'two words' && exit 7\n");
+    std::filesystem::permissions(script, std::filesystem::perms::owner_all);
+    auto child = Child::start({script.string(), "two words"}, {});
+    ASSERT_TRUE(child);
+    EXPECT_EQ(end_of(*child).code, 7);
+}
+
 TEST(Child, ThatCannotBeExecuted) {
     const test::Folder folder;
     const auto plain = folder.write("plain", "text");

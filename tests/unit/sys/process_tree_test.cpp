@@ -215,6 +215,36 @@ TEST(ProcessTree, CountsWhatEndedProcessesUsedOnce) {
     EXPECT_EQ(tree.usage().processes, 0U);
 }
 
+TEST(ProcessTree, KeepsSoManyOfThoseThatHaveEnded) {
+    constexpr std::size_t most = 2;
+    ProcessTree tree(own_pid(), most);
+    const std::size_t before = tree.processes().size();
+    std::vector<std::uint32_t> pids;
+    for (int i = 0; i < 12; ++i) {
+        Forked child([i] {
+            burn(i == 5 ? burnt : 1);
+            (void)::pause();
+        });
+        const auto seen = [&](const std::vector<ProcessRecord>& records) {
+            const ProcessRecord* record = find(records, static_cast<pid_t>(child.pid));
+            return record != nullptr && (i != 5 || record->cpu_ns >= burnt);
+        };
+        EXPECT_TRUE(look_until(tree, seen));
+        pids.push_back(static_cast<std::uint32_t>(child.pid));
+        child.kill();
+        tree.look();
+        child.end();
+        tree.look();
+    }
+    EXPECT_GT(tree.forgotten(), 0U);
+    EXPECT_EQ(tree.processes().size() + tree.forgotten(), before + pids.size());
+    EXPECT_LT(tree.processes().size(), before + 4 * most);
+    const auto records = tree.processes();
+    for (const std::size_t kept : {0U, 1U, 5U})
+        EXPECT_NE(find(records, static_cast<pid_t>(pids[kept])), nullptr) << kept;
+    EXPECT_GE(tree.usage().cpu_ns, burnt);
+}
+
 TEST(ProcessTree, CountsProcessesTooShortToBeSeen) {
     Forked root([] {
         (void)::usleep(50'000);  // the first look is over by then
