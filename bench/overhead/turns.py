@@ -1,8 +1,9 @@
 """Runs the cases of one round side by side, but only one at a time: each in turn for a block of steps.
 
 A machine drifts by several percent within seconds, and a hook costs less than one. Programs that run one after the
-other would compare two states of the machine; programs that hand over every tenth of a second meet the same one.
-While a program waits, its loop stands still and its clock does not count.
+other would compare two states of the machine; programs that hand over after each pass, of half a second, meet nearly
+the same one, and what is left of the difference evens out over the rounds. While a program waits, its loop stands still
+and its clock does not count.
 """
 
 from __future__ import annotations
