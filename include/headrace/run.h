@@ -118,9 +118,10 @@ struct RunInfo {
     std::optional<int> signal;
     Outcome outcome = Outcome::running;
     std::optional<std::uint64_t> max_steps;
-    std::int64_t host_peak_bytes = 0;  // peak of the proportional set sizes of all processes, 0: not measured
-    Nanoseconds monitor_cpu = 0;       // CPU time of the recording headrace process
-    std::uint64_t looks = 0;           // looks at Python stacks
+    std::int64_t host_peak_bytes = 0;      // peak of the proportional set sizes of all processes, 0: not measured
+    Nanoseconds monitor_cpu = 0;           // CPU time of the recording headrace process
+    std::uint64_t looks = 0;               // looks at Python stacks
+    std::uint64_t unlisted_processes = 0;  // that have ended and are in no ProcessRecord: there were too many
     Machine machine;
     Kernel kernel;  // unknown in runs of earlier headraces
     CodeState code;

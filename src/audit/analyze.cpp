@@ -314,7 +314,7 @@ std::uint64_t count_processes(const Run& run) {
     for (const ProcessRecord& process : run.processes) {
         pids.insert(process.pid);
     }
-    return pids.size();
+    return pids.size() + run.info.unlisted_processes;
 }
 
 void add_ranks(const Recording& recording, bool one_group, audit::Analysis& analysis) {

@@ -144,6 +144,7 @@ void take_exit(RunInfo& info, const sys::Exit& exit) {
     info.ended_ns = exit.when;
     info.exit_code = exit.code;
     info.signal = exit.signal;
+    info.host_peak_bytes = exit.peak_bytes;
     info.outcome = run::outcome_of(exit.code, exit.signal);
 }
 
@@ -165,6 +166,7 @@ fs::path stored_spool(const run::Folder& folder) { return folder.path / "spool.s
 void remove_spool(const run::Folder& folder) {
     std::error_code error;
     fs::rename(folder.spool(), stored_spool(folder), error);
+    if (error) fs::remove_all(folder.spool(), error);  // some file systems rename no folder with open files
     fs::remove_all(stored_spool(folder), error);
 }
 

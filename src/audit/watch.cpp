@@ -26,7 +26,7 @@ constexpr Nanoseconds scan_every = 200 * millisecond;
 // one has enough of them. Where they are dear, with many workers or deep stacks, they are rare from the start.
 constexpr Nanoseconds stacks_every = 20 * millisecond;
 constexpr Nanoseconds rarer_after = 10'000 * millisecond;  // one stacks_every longer for each of these
-constexpr std::uint64_t rarest = 10;                       // times stacks_every
+constexpr Nanoseconds rarest = 10;                         // times stacks_every, where they are cheap
 
 // Looks at the processes may not take more than this part of the time, however many they are, and those at stacks not
 // more than another such part.
@@ -36,13 +36,6 @@ Nanoseconds own_cpu() {
     timespec used{};
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &used);
     return static_cast<Nanoseconds>(used.tv_sec) * 1000 * millisecond + used.tv_nsec;
-}
-
-// The kernel's own peak of the largest process of the command, where somebody waited for it: looks can miss a short
-// one.
-std::int64_t largest_process() {
-    rusage usage{};
-    return getrusage(RUSAGE_CHILDREN, &usage) == 0 ? std::int64_t{usage.ru_maxrss} * 1024 : 0;
 }
 
 // The kind of what the thread is doing, from the outermost interval that matters for lines: a fetch or a collate where
@@ -81,6 +74,7 @@ struct Watch::State {
     Headers headers;
     std::map<std::tuple<std::uint8_t, std::string, std::uint32_t, std::string>, std::uint64_t> lines;
     std::set<std::string> limits;
+    std::set<std::uint32_t> main_trains;  // processes
     std::minstd_rand random{std::random_device{}()};
     Nanoseconds next_scan = 0;
     Nanoseconds started;
@@ -122,15 +116,16 @@ struct Watch::State {
     }
 
     // Whether this thread's line is worth a look now: work on input anywhere, and anything but waiting where a program
-    // trains. A worker that waits for its next batch, and a feeder thread, have nothing to say.
-    static bool worth_a_look(const spool::Header& header, spool::Kind context) {
+    // trains: its main thread where that one does, for threads of autograd's own run backwards, too. A worker that
+    // waits for its next batch, and a feeder thread, have nothing to say.
+    bool worth_a_look(const spool::Header& header, spool::Kind context) const {
         if (context == spool::Kind::fetch || context == spool::Kind::collate) {
             return true;
         }
         const bool waiting = context == spool::Kind::wait || context == spool::Kind::receive ||
                              context == spool::Kind::handover || context == spool::Kind::send ||
                              context == spool::Kind::import || context == spool::Kind::iter;
-        return !waiting && trains(header);
+        return !waiting && trains(header) && (header.main_thread != 0 || !main_trains.contains(header.pid));
     }
 
     static bool trains(const spool::Header& header) { return header.trains != 0; }
@@ -139,15 +134,21 @@ struct Watch::State {
         if (!recording()) {
             return;
         }
+        main_trains.clear();
+        headers.each([this](const spool::Header& header) {
+            if (header.main_thread != 0 && trains(header)) {
+                main_trains.insert(header.pid);
+            }
+            return true;
+        });
         headers.each([this](const spool::Header& header) { return look_at(header); });
     }
 
-    // The next look, not in step with the program, and what it will count for; `cost` is the CPU time of the last one.
-    void plan_stacks(Nanoseconds now, Nanoseconds cost) {
-        stacks_cost = (3 * stacks_cost + cost) / 4;
-        const Nanoseconds slower =
-            std::max((now - started) / rarer_after, (look_part * stacks_cost) / stacks_every);  // by whole steps
-        weight = std::min(1 + static_cast<std::uint64_t>(std::max<Nanoseconds>(slower, 0)), rarest);
+    // The next look, not in step with the program, and what it will count for.
+    void plan_stacks(Nanoseconds now) {
+        const Nanoseconds by_age = std::min((now - started) / rarer_after, rarest - 1);
+        const Nanoseconds by_cost = look_part * stacks_cost / stacks_every;
+        weight = 1 + static_cast<std::uint64_t>(std::max({by_age, by_cost, Nanoseconds{0}}));
         const Nanoseconds every = static_cast<Nanoseconds>(weight) * stacks_every;
         next_stacks = now + std::uniform_int_distribution<Nanoseconds>(every * 3 / 4, every * 5 / 4)(random);
     }
@@ -198,8 +199,12 @@ void Watch::look() {
     }
     if (now >= state_->next_stacks) {
         const Nanoseconds before = own_cpu();
+        const std::uint64_t looks = state_->looks;
         state_->look_at_stacks();
-        state_->plan_stacks(now, own_cpu() - before);
+        if (looks > 0 && state_->looks > looks) {  // the first one also finds out where everything lies
+            state_->stacks_cost = (3 * state_->stacks_cost + own_cpu() - before) / 4;
+        }
+        state_->plan_stacks(now);
     }
 }
 
@@ -212,7 +217,8 @@ void Watch::finish(Run& run) {
     state_->samples.add(last);
     run.outside = state_->samples.points();
     run.processes = state_->tree.processes();
-    run.info.host_peak_bytes = std::max(state_->tree.peak_bytes(), largest_process());
+    run.info.host_peak_bytes =
+        std::max(state_->tree.peak_bytes(), run.info.host_peak_bytes);  // looks miss a short peak
     run.info.looks = state_->looks;
     for (const auto& [key, count] : state_->lines) {
         const auto& [context, file, line, function] = key;
@@ -222,6 +228,7 @@ void Watch::finish(Run& run) {
         state_->limits.insert(
             "Processes may be missing in the view from outside: headrace could open no more files (ulimit -Hn).");
     }
+    run.info.unlisted_processes = state_->tree.forgotten();
     if (state_->tree.forgotten() > 0) {
         state_->limits.insert(base::format_count(static_cast<std::int64_t>(state_->tree.forgotten())) +
                               " processes that ended after little CPU time are in the sums and not in the lists.");

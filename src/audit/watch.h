@@ -18,8 +18,8 @@ public:
     Watch(const Watch&) = delete;
     Watch& operator=(const Watch&) = delete;
 
-    // How long until the next look: from 20 ms in a run's first seconds to 200 ms after minutes, varied, so that looks
-    // do not fall into step with the program.
+    // How long until the next look: from 20 ms in a run's first seconds to 200 ms after minutes, longer where a look is
+    // dear (it may take 1/400 of the time); varied, so that looks do not fall into step with the program.
     Nanoseconds pause() const;
 
     // Looks at what is due. Never fails: what cannot be read is left out, and the run's limits say so.

@@ -77,6 +77,8 @@ Cost cost_of_brief_fetch(Thread* t, std::uint64_t wall, std::uint64_t end) {
     const Scheduled seen = scheduled(t);
     const Cost cost = cost_of_slow(t, seen, wall);
     t->last_scheduled = seen;
+    t->pace->quick_run = false;
+    t->pace->met_slow = true;
     if (++t->pace->slow_fetches == most_slow) {
         t->pace->light_kept_core = false;
         t->pace->brief_run = false;
@@ -183,7 +185,6 @@ bool begin_fetch(Thread* t, std::uint64_t start, PyObject* fetcher, PyObject* in
     t->has_fetched = true;
     const bool was_brief = pace->brief_run;
     pace->brief_run = pace->light_kept_core && pace->usual_fetch != 0 && pace->usual_fetch < brief;
-    pace->met_slow = pace->met_slow || pace->slow_fetches != 0;
     pace->quick_run = pace->brief_run && was_brief && !pace->met_slow;
     pace->light_kept_core = true;
     pace->slow_fetches = 0;
@@ -226,6 +227,13 @@ void end_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
     if (b.samples != 0) {
         append(t, Kind::sample, b.single_start, b.single_wall, b.single_cpu, b.picked);
     }
+}
+
+void forget_paces(Thread* t) {
+    for (Pace& pace : t->paces) {
+        pace = Pace{};
+    }
+    t->pace = nullptr;
 }
 
 void begin_collate(Thread* t, PyObject* samples) {

@@ -18,6 +18,9 @@ namespace headrace::capture {
 bool begin_fetch(Thread* thread, std::uint64_t start, PyObject* fetcher, PyObject* index, bool of_iterator);
 void end_fetch(Thread* thread, std::uint64_t start, std::uint64_t end);
 
+// A loader begins another pass, with a fetcher of its own: one that lies where another did is not that one.
+void forget_paces(Thread* thread);
+
 // `samples` is what is collated; may be null.
 void begin_collate(Thread* thread, PyObject* samples);
 void end_collate(Thread* thread, std::uint64_t start, std::uint64_t end);

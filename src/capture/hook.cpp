@@ -195,6 +195,7 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std:
             append(t, Kind::backward, start, end - start, address(self), 0);
             return;
         case Kind::iter:
+            forget_paces(t);
             append(t, Kind::iter, start, end - start, address(self), address(result));
             return;
         default:
@@ -297,7 +298,9 @@ Thread* thread_for(Kind kind) {
 
 PyObject* hook_call(PyObject* object, PyObject* args, PyObject* kwargs) {
     Hook* hook = as_hook(object);
-    if (hook->off || !recording()) {
+    // What records nothing itself goes on after --max-steps: it changes what else is hooked, for a compiler for
+    // example.
+    if (hook->off || (hook->kind != Kind::none && !recording())) {
         return PyObject_Call(hook->function, args, kwargs);
     }
     Thread* t = thread_for(hook->kind);

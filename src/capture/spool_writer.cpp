@@ -150,6 +150,7 @@ void on_thread_exit(void* value) {
     current = nullptr;
     pthread_mutex_lock(&free_lock);
     t->header->depth = 0;
+    t->header->trains = 0;
     t->header->python.thread_state = 0;
     t->depth = 0;
     close_descriptors(t);

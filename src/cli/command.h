@@ -23,6 +23,7 @@ inline constexpr int exit_not_found = 127;
 // What the user asked for.
 struct Invocation {
     std::vector<std::string> program;  // audit: the command to run, with its arguments
+    std::vector<std::string> runs;     // report: which to show
     std::function<int()> action;       // set by the command that was named; gives the exit code
 };
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <string_view>
+#include <utility>
 
 #include "cli/command.h"
 #include "cli/output.h"
@@ -31,6 +32,26 @@ void take_program(const CLI::App& app, std::vector<std::string>& arguments, Invo
     const bool marked = end != arguments.end() && *end == "--";
     invocation.program.assign(end + (marked ? 1 : 0), arguments.end());
     arguments.erase(end, arguments.end());
+}
+
+// CLI11 would take a name in brackets for a list of its own.
+void take_runs(const CLI::App& app, std::vector<std::string>& arguments, Invocation& invocation) {
+    if (arguments.empty() || arguments.front() != "report") return;
+    const CLI::App& command = *app.get_subcommand("report");
+    std::vector<std::string> options = {arguments.front()};
+    bool behind_dashes = false;
+    for (std::size_t i = 1; i < arguments.size(); ++i) {
+        const std::string& argument = arguments[i];
+        if (behind_dashes || argument.size() < 2 || argument.front() != '-') {
+            invocation.runs.push_back(argument);
+        } else if (argument == "--") {
+            behind_dashes = true;
+        } else {
+            options.push_back(argument);
+            if (takes_value(command, argument) && i + 1 < arguments.size()) options.push_back(arguments[++i]);
+        }
+    }
+    arguments = std::move(options);
 }
 
 // Whose arguments were wrong: the command that was named, or headrace itself.
@@ -78,6 +99,7 @@ int explain(const CLI::App& app, const CLI::ParseError& error) {
 
 std::optional<int> parse(CLI::App& app, std::vector<std::string> arguments, Invocation& invocation) {
     take_program(app, arguments, invocation);
+    take_runs(app, arguments, invocation);
     try {
         std::reverse(arguments.begin(), arguments.end());  // as CLI11 wants them
         app.require_subcommand(1);

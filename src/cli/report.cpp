@@ -135,7 +135,10 @@ void add_report(CLI::App& app, Invocation& invocation) {
         ->add_option("--json", options->json, "write the report or the list as JSON to this file; - is standard output")
         ->type_name("FILE");
     command->add_flag("--quiet", options->quiet, "print nothing but errors");
-    command->callback([options, &invocation] { invocation.action = [options] { return run_report(*options); }; });
+    command->callback([options, &invocation] {
+        options->runs = invocation.runs;
+        invocation.action = [options] { return run_report(*options); };
+    });
 }
 
 }  // namespace headrace::cli

@@ -126,13 +126,16 @@ tl::unexpected<Error> with_remedy(Error error) {
 
 // Git passes over what we make. A folder that was there before may hold the user's own files: it stays as it is.
 Result<void> make_home(const fs::path& home) {
-    std::error_code error;
     const fs::path runs = home / "runs";
-    const fs::path outermost = fs::exists(home, error) ? runs : home;
-    const bool is_new = !fs::exists(outermost, error);
-    fs::create_directories(runs, error);
-    if (error) return fail_errno(error.value(), "cannot make the folder " + runs.string());
-    if (is_new) (void)sys::write_whole(outermost / ".gitignore", "*\n");  // an audit does not fail for it
+    bool hidden = false;
+    for (const fs::path& folder : {home, runs}) {
+        std::error_code error;
+        const bool is_new = !fs::exists(folder, error);
+        fs::create_directories(folder, error);
+        if (error) return fail_errno(error.value(), "cannot make the folder " + folder.string());
+        // Before anything else is made in it. An audit does not fail for it.
+        if (is_new && !hidden) hidden = sys::write_whole(folder / ".gitignore", "*\n").has_value();
+    }
     return {};
 }
 
@@ -217,7 +220,11 @@ RunInfo info_from_name(const Folder& folder) {
 Result<Folder> find_in(const fs::path& home, const std::string& run) {
     if (run.find('/') != std::string::npos) return find_path(run);
     const Result<std::vector<Folder>> folders = all_folders(home);
-    if (!folders) return tl::unexpected<Error>(folders.error());
+    std::error_code error;
+    if (!folders) {
+        return !run.empty() && fs::exists(run, error) ? find_path(run)
+                                                      : Result<Folder>(tl::unexpected<Error>(folders.error()));
+    }
     if (run.empty()) return find_newest(home, *folders);
     std::vector<Folder> starts;
     for (const Folder& folder : *folders) {
@@ -226,7 +233,6 @@ Result<Folder> find_in(const fs::path& home, const std::string& run) {
     }
     if (const std::optional<Folder> named = find_name(*folders, run)) return *named;
     if (starts.size() == 1) return starts.front();
-    std::error_code error;
     if (fs::exists(run, error)) return find_path(run);
     return starts.empty() ? Result<Folder>(none_found(home, run)) : Result<Folder>(ambiguous(run, starts));
 }

@@ -88,6 +88,7 @@ template <class Info, class Visit>
 void visit_added_meta(Info& info, Visit&& visit) {
     visit("boot_id", info.kernel.boot_id);
     visit("pid_namespace", info.kernel.pid_namespace);
+    visit("unlisted_processes", info.unlisted_processes);
 }
 
 // The same for the lists of the table meta_list.

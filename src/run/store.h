@@ -31,9 +31,9 @@ struct Folder {
 // The .headrace folder: `dir` when not empty, else HEADRACE_DIR, else .headrace in the working directory.
 std::filesystem::path home(const std::string& dir);
 
-// Makes a new, empty run folder, and what is missing of home, where git then passes over it (a .gitignore of `*` in the
-// outermost folder that was made; what was there stays as it is). `started` is the ISO 8601 time of RunInfo, with
-// or without a fraction of a second. Names sort in the order of creation, also within one second.
+// Makes a new, empty run folder, and what is missing of home, where git then passes over it (a .gitignore of `*` in
+// home where that was made, else in its runs/; what was there stays as it is). `started` is the ISO 8601 time of
+// RunInfo, with or without a fraction of a second. Names sort in the order of creation, also within one second.
 Result<Folder> create(const std::filesystem::path& home, const std::string& started);
 
 // Writes info alone, at the start, so that a run whose parent is killed is still known. Replaces what is there.

@@ -153,11 +153,13 @@ std::optional<Exit> Child::State::reap() {
         info = {};
     }
     int result = -1;
-    do result = ::waitid(P_PID, static_cast<id_t>(pid), &info, WEXITED | WNOHANG);
+    rusage used{};  // which the C library's waitid does not give
+    do result = static_cast<int>(::syscall(SYS_waitid, P_PID, pid, &info, WEXITED | WNOHANG, &used));
     while (result != 0 && errno == EINTR);
     if (result == 0 && info.si_pid == 0) return std::nullopt;
     sentinel.reset();
-    exit = result == 0 ? exit_of(info, when) : Exit{std::nullopt, std::nullopt, when};
+    exit = result == 0 ? exit_of(info, when) : Exit{std::nullopt, std::nullopt, when, 0};
+    exit->peak_bytes = std::int64_t{used.ru_maxrss} * 1024;
     return exit;
 }
 

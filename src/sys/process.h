@@ -19,7 +19,8 @@ namespace headrace::sys {
 struct Exit {
     std::optional<int> code;
     std::optional<int> signal;
-    Nanoseconds when = 0;  // CLOCK_MONOTONIC
+    Nanoseconds when = 0;         // CLOCK_MONOTONIC
+    std::int64_t peak_bytes = 0;  // resident, of the largest process among it and those that it waited for; 0: unknown
 };
 
 // A command that runs in our process group with our standard input, output, error, working directory, limits and

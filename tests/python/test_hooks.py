@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from harness import audit, run
+from test_truth import best_of
 
 TRAINS = """
 from torch.utils.data import DataLoader, TensorDataset
@@ -128,23 +129,28 @@ assert collated == ([4] * 400 if WORKERS == 0 else [])
 """
 
 
+@pytest.mark.alone
 @pytest.mark.parametrize("workers", [0, 1])
 def test_collations_of_brief_batches_have_the_share_of_those_that_were_timed(workers: int, tmp_path: Path) -> None:
     """Until one batch is long: then all of them are timed again."""
+    best_of(lambda folder: check_brief(workers, folder), tmp_path)  # another program can make one of the first long
+
+
+def check_brief(workers: int, folder: Path) -> None:
+    """One try."""
     program = BRIEF.replace("WORKERS", str(workers))
-    ended = audit([sys.executable, "-c", program], home=tmp_path / "home", cwd=tmp_path)
+    ended = audit([sys.executable, "-c", program], home=folder / "home", cwd=folder)
     assert ended.returncode == 0, ended.stderr.decode()
-    [database] = (tmp_path / "home").glob("runs/*/run.db")
+    [database] = (folder / "home").glob("runs/*/run.db")
     with closing(sqlite3.connect(database)) as run:
         brief = run.execute("SELECT start_ns, 1.0 * a / duration_ns, b FROM span WHERE kind = 36").fetchall()
         timed = run.execute("SELECT start_ns, duration_ns FROM span WHERE kind = 12 ORDER BY id").fetchall()
     assert len(brief) + len(timed) == 400
-    assert {samples for _, _, samples in brief} <= {4}
-    [long] = [start for start, duration in timed if duration > 4e6]
-    later = [start for start, _ in timed if start > long]
-    assert max((start for start, _, _ in brief), default=0) < later[16]
-    if brief:  # none where other programs made one of the first batches long
-        assert 0.5 < statistics.median(share for _, share, _ in brief) < 0.85
+    assert {samples for _, _, samples in brief} == {4}
+    long, _ = max(timed, key=lambda span: span[1])
+    assert all(start < long for start, _, _ in brief)
+    assert len(brief) > 50
+    assert 0.5 < statistics.median(share for _, share, _ in brief) < 0.85
 
 
 NESTED = """
@@ -204,11 +210,12 @@ print(model.weight.tolist(), torch._dynamo.utils.counters["graph_break"], torch.
 """
 
 
-def test_an_optimizer_whose_step_is_compiled(tmp_path: Path) -> None:
-    """The compiler makes the same graphs of it, also where steps had been recorded before."""
+@pytest.mark.parametrize("options", [(), ("--max-steps", "1")])
+def test_an_optimizer_whose_step_is_compiled(options: tuple[str, ...], tmp_path: Path) -> None:
+    """The compiler makes the same graphs of it, also where steps had been recorded before, or are no longer."""
     command = [sys.executable, "-W", "ignore", "-c", COMPILED]
     plain = run(command, cwd=tmp_path)
-    ended = audit(command, home=tmp_path / "home", cwd=tmp_path)
+    ended = audit(command, options=("--quiet", *options), home=tmp_path / "home", cwd=tmp_path)
     assert (ended.returncode, ended.stdout) == (0, plain.stdout), ended.stderr.decode()
     assert b"unique_graphs" in plain.stdout
     assert ended.report["overhead"]["hooks_disabled"] == 0

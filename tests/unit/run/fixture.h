@@ -73,6 +73,7 @@ inline RunInfo sample_info() {
     info.host_peak_bytes = 123456789;
     info.monitor_cpu = 77;
     info.looks = 8;
+    info.unlisted_processes = 9;
     info.machine = {"host", "Linux 6.1", "A CPU", 1.5, 2, 8'000'000'000, {"one accelerator", "another"}};
     info.kernel = {"5a2e1c52-6d7f-4c3f-9c57-4b1b7a6e2f11", 4026531836};
     info.code = {"0123abcd", true};
