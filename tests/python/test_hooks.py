@@ -7,10 +7,19 @@ import statistics
 import sys
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import pytest
 from harness import audit, run
 from test_truth import best_of
+
+
+def ask(home: Path, *questions: str) -> list[list[tuple[Any, ...]]]:
+    """What the one run of a home answers to each SQL question."""
+    [database] = home.glob("runs/*/run.db")
+    with closing(sqlite3.connect(database)) as connection:
+        return [connection.execute(question).fetchall() for question in questions]
+
 
 TRAINS = """
 from torch.utils.data import DataLoader, TensorDataset
@@ -94,10 +103,11 @@ def test_samples_are_counted_once(tmp_path: Path) -> None:
     """Also where a batch's indices are no list, and where a sample loads a data set of its own."""
     ended = audit([sys.executable, "-c", COUNTS], home=tmp_path / "home", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr.decode()
-    [database] = (tmp_path / "home").glob("runs/*/run.db")
-    with closing(sqlite3.connect(database)) as run:
-        fetched = run.execute("SELECT b FROM span WHERE kind IN (9, 36) ORDER BY id").fetchall()
-        collated = run.execute("SELECT count(*) FROM span WHERE kind IN (12, 36)").fetchall()
+    fetched, collated = ask(
+        tmp_path / "home",
+        "SELECT b FROM span WHERE kind IN (9, 36) ORDER BY id",
+        "SELECT count(*) FROM span WHERE kind IN (12, 36)",
+    )
     assert fetched == [(64,)] * 80
     assert collated == [(80,)]
 
@@ -141,10 +151,11 @@ def check_brief(workers: int, folder: Path) -> None:
     program = BRIEF.replace("WORKERS", str(workers))
     ended = audit([sys.executable, "-c", program], home=folder / "home", cwd=folder)
     assert ended.returncode == 0, ended.stderr.decode()
-    [database] = (folder / "home").glob("runs/*/run.db")
-    with closing(sqlite3.connect(database)) as run:
-        brief = run.execute("SELECT start_ns, 1.0 * a / duration_ns, b FROM span WHERE kind = 36").fetchall()
-        timed = run.execute("SELECT start_ns, duration_ns FROM span WHERE kind = 12 ORDER BY id").fetchall()
+    brief, timed = ask(
+        folder / "home",
+        "SELECT start_ns, 1.0 * a / duration_ns, b FROM span WHERE kind = 36",
+        "SELECT start_ns, duration_ns FROM span WHERE kind = 12 ORDER BY id",
+    )
     assert len(brief) + len(timed) == 400
     assert {samples for _, _, samples in brief} == {4}
     long, _ = max(timed, key=lambda span: span[1])
@@ -180,12 +191,10 @@ def test_an_optimizer_that_runs_another_one(tmp_path: Path) -> None:
     ended = audit([sys.executable, "-c", NESTED], home=tmp_path / "home", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr.decode()
     assert ended.report["steady"]["steps"] == 19
-    [database] = (tmp_path / "home").glob("runs/*/run.db")
-    with closing(sqlite3.connect(database)) as run:
-        steps = run.execute(
-            "SELECT a, start_ns, start_ns + duration_ns FROM span WHERE kind = 19 AND NOT open ORDER BY start_ns"
-        )
-        found = steps.fetchall()
+    [found] = ask(
+        tmp_path / "home",
+        "SELECT a, start_ns, start_ns + duration_ns FROM span WHERE kind = 19 AND NOT open ORDER BY start_ns",
+    )
     assert len(found) == 40
     for (outer, begin, end), (inner, inner_begin, inner_end) in zip(found[::2], found[1::2], strict=True):
         assert outer != inner and begin <= inner_begin <= inner_end < end
@@ -241,7 +250,5 @@ def test_max_steps_counts_the_steps_of_each_rank(tmp_path: Path) -> None:
     ended = audit([sys.executable, "-c", ranks], options=options, home=tmp_path / "home", cwd=tmp_path)
     assert ended.returncode == 0, ended.stderr.decode()
     assert len(ended.report["ranks"]) == 2
-    [database] = (tmp_path / "home").glob("runs/*/run.db")
-    with closing(sqlite3.connect(database)) as run:
-        found = run.execute("SELECT count(*) FROM span WHERE kind = 18 GROUP BY thread_id").fetchall()
+    [found] = ask(tmp_path / "home", "SELECT count(*) FROM span WHERE kind = 18 GROUP BY thread_id")
     assert max(found) == (100,)

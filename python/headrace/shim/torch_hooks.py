@@ -54,11 +54,12 @@ def _let_compiler_follow(recorder: "Any", torch: "Any") -> None:
 
     It finds that they do nothing there. They have returned before anything else of the step is on the stack.
     """
-    is_compiling = getattr(getattr(torch, "compiler", None), "is_compiling", None)
-    module = sys.modules.get("torch.optim.optimizer")
-    if is_compiling is None or module is None:  # torch before 2.3 compiles no optimizer
-        return
+    module = sys.modules["torch.optim.optimizer"]  # some releases delete the attribute
+    before, after = module._global_optimizer_pre_hooks, module._global_optimizer_post_hooks
     begin, end = recorder.optimizer_begin, recorder.optimizer_end
+    # Once, and not where the program took them away. Torch before 2.3 compiles no optimizer.
+    if before.get(-1) is not begin or not hasattr(torch, "compiler") or not hasattr(torch.compiler, "is_compiling"):
+        return
 
     def step_begins(optimizer: "Any", args: "Any", kwargs: "Any") -> None:
         if not torch.compiler.is_compiling():
@@ -68,8 +69,7 @@ def _let_compiler_follow(recorder: "Any", torch: "Any") -> None:
         if not torch.compiler.is_compiling():
             end(optimizer, args, kwargs)
 
-    module._global_optimizer_pre_hooks[-1] = step_begins
-    module._global_optimizer_post_hooks[-1] = step_ended
+    before[-1], after[-1] = step_begins, step_ended
 
 
 def hook_compiler(recorder: "Any", module: "Any") -> None:
@@ -80,14 +80,11 @@ def hook_compiler(recorder: "Any", module: "Any") -> None:
     """
     torch = sys.modules["torch"]
     module_type = torch.nn.Module
-    seen: list[bool] = []
 
     def compiles(args: "Any", kwargs: "Any") -> None:
         if vars(module_type)["train"] is _train.get("hooked"):
             module_type.train = _train["original"]
-        if not seen:
-            seen.append(True)
-            _let_compiler_follow(recorder, torch)
+        _let_compiler_follow(recorder, torch)
 
     _replace(recorder, module.OptimizeContext, "__init__", recorder.NONE, before=compiles)
 

@@ -369,19 +369,24 @@ Thread first_worker() {
     return w;
 }
 
-// One worker, one awaited batch: 2 ms until it began, a fetch of 10 ms (3 blocked, 1 in the run queue, 6 CPU of which
-// the system took a third), 2 ms collate, 3 ms transport.
-TEST(Wait, IsDividedByWhatTheBatchsOwnWorkerDid) {
+// A program that waits from 20 to 37 ms for the second batch of this worker.
+headrace::Run waits_for(const Thread& worker) {
     Thread t = program_with_a_worker();
     t.interval(Kind::wait, 20, 37, train_iterator, 2).interval(Kind::forward, 37, 38);
     t.interval(Kind::backward, 38, 39).interval(Kind::optimizer, 39, 40);
+    return run_of({t, worker}, 40);
+}
+
+// One worker, one awaited batch: 2 ms until it began, a fetch of 10 ms (3 blocked, 1 in the run queue, 6 CPU of which
+// the system took a third), 2 ms collate, 3 ms transport.
+TEST(Wait, IsDividedByWhatTheBatchsOwnWorkerDid) {
     Thread w = first_worker();
     w.interval(Kind::collate, 32, 34, static_cast<std::uint64_t>(ms(2)), 0)
         .interval(Kind::fetch, 22, 34, static_cast<std::uint64_t>(ms(8)), 4)
         .interval(Kind::fetch_samples, 22, 32, static_cast<std::uint64_t>(ms(6)), static_cast<std::uint64_t>(ms(1)))
         .moment(Kind::cpu, 34, static_cast<std::uint64_t>(ms(4)), static_cast<std::uint64_t>(ms(2)))
         .moment(Kind::put, 34, 0, 2);
-    const Audit audit = analyze(run_of({t, w}, 40));
+    const Audit audit = analyze(waits_for(w));
     const Ledger& ledger = audit.ranks.front();
     EXPECT_NEAR(entry(ledger, Entry::input_wait), 17, near);
     EXPECT_NEAR(stage(ledger, Stage::workers), 2 + 1, near);
@@ -395,12 +400,9 @@ TEST(Wait, IsDividedByWhatTheBatchsOwnWorkerDid) {
 
 // The same of a fetch that is one record: it kept its core.
 TEST(Wait, IsDividedByTheShareOfTheCollationOfABriefFetch) {
-    Thread t = program_with_a_worker();
-    t.interval(Kind::wait, 20, 37, train_iterator, 2).interval(Kind::forward, 37, 38);
-    t.interval(Kind::backward, 38, 39).interval(Kind::optimizer, 39, 40);
     Thread w = first_worker();
     w.interval(Kind::brief_fetch, 22, 34, static_cast<std::uint64_t>(ms(2)), 4).moment(Kind::put, 34, 0, 2);
-    const Audit audit = analyze(run_of({t, w}, 40));
+    const Audit audit = analyze(waits_for(w));
     const Ledger& ledger = audit.ranks.front();
     EXPECT_NEAR(stage(ledger, Stage::workers), 2, near);
     EXPECT_NEAR(stage(ledger, Stage::decode), 10, near);
