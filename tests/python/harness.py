@@ -33,7 +33,8 @@ def headrace_command() -> Path:
 def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     """The environment for programs: this one without what would make two runs differ."""
     environment = dict(os.environ)
-    for name in ("PYTHONPATH", "HEADRACE_DIR", "PYTHONHASHSEED", "COVERAGE_PROCESS_START"):
+    names = ("PYTHONPATH", "HEADRACE_DIR", "PYTHONHASHSEED", "COVERAGE_PROCESS_START", "NO_COLOR", "FORCE_COLOR")
+    for name in names:
         environment.pop(name, None)
     environment["OMP_NUM_THREADS"] = "1"  # the tests run on machines with few cores, beside each other
     environment.update(extra or {})
