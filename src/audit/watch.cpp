@@ -24,9 +24,12 @@ constexpr Nanoseconds scan_every = 200 * millisecond;
 
 // Looks at stacks grow rarer, and each counts for more: a short run needs many a second for its lines' shares, a long
 // one has enough of them. Where they are dear, with many workers or deep stacks, they are rare from the start.
-constexpr Nanoseconds stacks_every = 20 * millisecond;
-constexpr Nanoseconds rarer_after = 10'000 * millisecond;  // one stacks_every longer for each of these
-constexpr Nanoseconds rarest = 10;                         // times stacks_every, where they are cheap
+constexpr Nanoseconds stacks_every = 25 * millisecond;
+constexpr Nanoseconds rarer_after = 2'500 * millisecond;  // one stacks_every longer for each of these
+constexpr Nanoseconds rarest = 6;                         // times stacks_every, where they are cheap
+
+// Waking up costs as much as a look: one at the processes may be so much later, to be made with one at stacks.
+constexpr Nanoseconds tree_late = 40 * millisecond;
 
 // Looks at the processes may not take more than this part of the time, however many they are, and those at stacks not
 // more than another such part.
@@ -185,7 +188,8 @@ Watch::Watch(const std::filesystem::path& spool, std::uint32_t root, Nanoseconds
 Watch::~Watch() = default;
 
 Nanoseconds Watch::pause() const {
-    return std::max<Nanoseconds>(std::min(state_->next_stacks, state_->next_tree) - sys::monotonic_now(), 0);
+    const Nanoseconds next = std::min(state_->next_stacks, state_->next_tree + tree_late);
+    return std::max<Nanoseconds>(next - sys::monotonic_now(), 0);
 }
 
 void Watch::look() {

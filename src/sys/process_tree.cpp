@@ -27,10 +27,11 @@ constexpr Nanoseconds settling = 2'000'000'000;
 
 // Reading the proportional set sizes stays below this part of the time, also when the resident sizes do not grow:
 // forked workers that write to shared pages make the program larger at the same resident size.
-constexpr Nanoseconds proportional_part = 1000;
+constexpr Nanoseconds proportional_part = 2000;
 constexpr Nanoseconds proportional_pause = 5'000'000'000;
-constexpr Nanoseconds growing_part = 600;  // while the program grows
+constexpr Nanoseconds growing_part = 1500;  // while the program grows
 constexpr Nanoseconds growing_pause = 1'000'000'000;
+constexpr std::int64_t grown_part = 25;  // it has grown when it is larger by one part in this many
 
 // So many descriptors stay free for what is opened and closed again in a look.
 constexpr rlim_t spare_descriptors = 64;
@@ -293,7 +294,7 @@ void ProcessTree::State::take_memory() {
     std::int64_t resident = 0;
     for (const auto& [pid, place] : living) resident += members[place].resident;
     const Nanoseconds before = monotonic_now();
-    const bool grown = resident > resident_when_read + resident_when_read / 50;
+    const bool grown = resident > resident_when_read + resident_when_read / grown_part;
     if (before < (grown ? soonest_proportional : next_proportional)) return;
     std::int64_t sum = 0;
     for (const auto& [pid, place] : living) sum += proportional_bytes(pid).value_or(members[place].resident);
