@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 namespace headrace::capture {
@@ -51,6 +52,28 @@ std::uint64_t number_after(const char* text, const char* key) {
     return at == nullptr ? 0 : strtoull(at + strlen(key), nullptr, 10);
 }
 
+// The kernel's numbers for clocks of the calling thread, as clock_getcpuclockid(3) makes them for those of processes:
+// all its ticks, and those in user mode.
+constexpr clockid_t own_ticks = static_cast<clockid_t>(~0U << 3 | 4U);
+constexpr clockid_t own_user_ticks = own_ticks | 1;
+
+std::uint64_t nanoseconds(const timespec& t) noexcept {
+    return static_cast<std::uint64_t>(t.tv_sec) * 1000000000U + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
+// For a kernel that has no such clocks. It scales the ticks of the thread's whole life to its CPU time, and lets
+// neither part go back: what a thread that trains has used in user mode before a short fetch shows up in the fetch.
+CpuTotals scaled_cpu_totals() noexcept {
+    rusage usage{};
+    if (getrusage(RUSAGE_THREAD, &usage) != 0) {
+        return {0, 0};
+    }
+    const auto nanoseconds_of = [](const timeval& t) {
+        return static_cast<std::uint64_t>(t.tv_sec) * 1000000000U + static_cast<std::uint64_t>(t.tv_usec) * 1000U;
+    };
+    return {nanoseconds_of(usage.ru_utime), nanoseconds_of(usage.ru_stime)};
+}
+
 }  // namespace
 
 void close_ours(ProcFile* file) noexcept {
@@ -87,14 +110,11 @@ Bytes bytes_read(Thread* t) noexcept {
 }
 
 CpuTotals cpu_totals() noexcept {
-    rusage usage{};
-    if (getrusage(RUSAGE_THREAD, &usage) != 0) {
-        return {0, 0};
+    timespec user{}, all{};
+    if (clock_gettime(own_user_ticks, &user) != 0 || clock_gettime(own_ticks, &all) != 0) {
+        return scaled_cpu_totals();
     }
-    const auto nanoseconds = [](const timeval& t) {
-        return static_cast<std::uint64_t>(t.tv_sec) * 1000000000U + static_cast<std::uint64_t>(t.tv_usec) * 1000U;
-    };
-    return {nanoseconds(usage.ru_utime), nanoseconds(usage.ru_stime)};
+    return {nanoseconds(user), nanoseconds(all) - nanoseconds(user)};  // the later one is never less
 }
 
 }  // namespace headrace::capture

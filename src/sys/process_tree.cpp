@@ -27,9 +27,9 @@ constexpr Nanoseconds settling = 2'000'000'000;
 
 // Reading the proportional set sizes stays below this part of the time, also when the resident sizes do not grow:
 // forked workers that write to shared pages make the program larger at the same resident size.
-constexpr Nanoseconds proportional_part = 2000;
+constexpr Nanoseconds proportional_part = 4000;
 constexpr Nanoseconds proportional_pause = 5'000'000'000;
-constexpr Nanoseconds growing_part = 1500;  // while the program grows
+constexpr Nanoseconds growing_part = 3000;  // while the program grows
 constexpr Nanoseconds growing_pause = 1'000'000'000;
 constexpr std::int64_t grown_part = 25;  // it has grown when it is larger by one part in this many
 

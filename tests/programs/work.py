@@ -7,7 +7,7 @@ import os
 import time
 
 _BLOCK = bytes(1 << 17)
-_BUFFER = memoryview(bytearray(1 << 22))  # made once, and large: making it, and the calls, would be user CPU time
+_BUFFER = memoryview(bytearray(1 << 24))  # made once, and large: making it, and the calls, would be user CPU time
 
 
 def compute(seconds: float) -> None:
