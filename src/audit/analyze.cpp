@@ -306,6 +306,18 @@ std::vector<std::string> make_limits(const Recording& recording, const Trainer& 
     return limits;
 }
 
+void add_replaced(const std::vector<Trainer>& trainers, std::vector<std::string>& limits) {
+    if (std::none_of(trainers.begin(), trainers.end(),
+                     [](const Trainer& one) { return one.trained && one.replaced; })) {
+        return;
+    }
+    const bool went_on =
+        std::any_of(trainers.begin(), trainers.end(), [](const Trainer& one) { return one.lost && one.replaced; });
+    limits.push_back(
+        std::string("The program replaced itself by exec after it had trained: each of its trainings has a ledger") +
+        (went_on ? ", and what came after the last one is unattributed." : "."));
+}
+
 std::uint64_t count_processes(const Run& run) {
     std::set<std::uint32_t> pids;
     for (const ThreadRecord& thread : run.threads) {
@@ -368,6 +380,7 @@ audit::Analysis audit::analyze(const Recording& recording) {
     audit.overhead = make_overhead(run, first);
     audit.framework = recording.framework;
     audit.limits = make_limits(recording, first, analysis.trainers.size(), one_group);
+    add_replaced(analysis.trainers, audit.limits);
     return analysis;
 }
 

@@ -63,7 +63,8 @@ void EvaluationFinder::begin_gap(Nanoseconds begin) {
     gap_found_ = found_.size();
     eval_.reset();
     to_train_.clear();
-    iter_ = train_ = wait_end_ = none;
+    iter_ = train_ = wait_end_ = fed_begin_ = fed_end_ = none;
+    forward_due_ = modes_ = false;
     current_.reset();
 }
 
@@ -80,12 +81,10 @@ void EvaluationFinder::see_in_gap(const Span& span) {
         case Kind::forward:
             return see_forward(span);
         case Kind::backward:
-            found_.resize(gap_found_);
-            current_.reset();
-            done_ = gap_begin_;
-            return;
+            return see_backward();
         case Kind::wait:
         case Kind::handover:
+            see_batch(span);
             wait_end_ = std::max(wait_end_, end_of(span));
             if (current_) {
                 current_->last_sign = std::max(current_->last_sign, end_of(span));
@@ -96,10 +95,36 @@ void EvaluationFinder::see_in_gap(const Span& span) {
     }
 }
 
+// Of a loader that feeds no training.
+void EvaluationFinder::see_batch(const Span& span) {
+    if (!trained_ || span.start < done_ || span.b == spool::wait_ended) {
+        return;
+    }
+    iter_ = iter_ == none ? span.start : iter_;  // its iterator was there before
+    fed_begin_ = fed_begin_ == none ? iter_ : fed_begin_;
+    forward_due_ = true;
+}
+
+// Where the training asks no loader for its batches, an evaluation without modes is known by its own loader's: up to
+// the first forward of the last of them, because the next one may be that of the step.
+void EvaluationFinder::see_backward() {
+    found_.resize(gap_found_);
+    current_.reset();
+    done_ = gap_begin_;
+    if (fed_end_ != none && !modes_) {
+        found_.push_back({fed_begin_, fed_end_});
+        gap_found_ = found_.size();
+        done_ = fed_end_;
+    }
+    fed_begin_ = fed_end_ = none;
+    forward_due_ = false;
+}
+
 void EvaluationFinder::see_mode(const Span& span) {
     if (span.b > 1 || span.start < done_) {
         return;
     }
+    modes_ = true;
     if (span.b == 0) {
         eval_ = Eval{span.start, span.a};
         to_train_.clear();
@@ -121,9 +146,13 @@ bool EvaluationFinder::set_to_train(std::uint64_t module) const {
            (module == 0 || to_train_.count(0) + to_train_.count(module) + to_train_.count(eval_->module) != 0);
 }
 
-// An evaluation begins at the nearest eval() before its first forward, otherwise at the __iter__ of its loader,
-// otherwise at the forward itself.
+// An evaluation begins at the nearest eval() before its first forward, otherwise at the __iter__ of its loader or,
+// where that is older, at the wait for its first batch, otherwise at the forward itself.
 void EvaluationFinder::see_forward(const Span& span) {
+    if (forward_due_) {
+        fed_end_ = end_of(span);
+        forward_due_ = false;
+    }
     if (current_) {
         current_->last_sign = std::max(current_->last_sign, end_of(span));
         return;

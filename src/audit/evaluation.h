@@ -49,6 +49,8 @@ private:
     void see_answer(const Span& span);
     void see_marked(const Span& span, const Pass* pass);
     void see_in_gap(const Span& span);
+    void see_batch(const Span& span);
+    void see_backward();
     void see_mode(const Span& span);
     void see_forward(const Span& span);
     bool set_to_train(std::uint64_t module) const;
@@ -70,6 +72,10 @@ private:
     Nanoseconds iter_ = none;
     Nanoseconds train_ = none;
     Nanoseconds wait_end_ = none;
+    bool modes_ = false;                          // were switched in the gap
+    Nanoseconds fed_begin_ = none;                // of the first batch of a loader that feeds no training
+    Nanoseconds fed_end_ = none;                  // of the first forward after the last of those batches that has one
+    bool forward_due_ = false;                    // the last of them has none yet
     std::unordered_set<std::uint64_t> to_train_;  // modules, since eval_; where no step was seen
     std::optional<Current> current_;
     std::vector<Range> found_;

@@ -100,11 +100,7 @@ void PassFinder::see_use(const Span& span) {
     if (kind(span) == Kind::forward) {
         forward_ = true;
     } else if (kind(span) == Kind::backward) {
-        if (batch_ >= 0 && span.start >= batch_) {
-            passes_[current_].training = true;
-            batch_ = none;
-        }
-        before_eval_.reset();
+        see_backward(span);
     } else if (kind(span) == Kind::train_mode && span.b == 0 && !before_eval_) {
         before_eval_ = Before{current_, batch_, passes_.size()};
     } else if (kind(span) == Kind::train_mode && span.b == 1) {
@@ -114,6 +110,29 @@ void PassFinder::see_use(const Span& span) {
         }
         before_eval_.reset();
     }
+}
+
+void PassFinder::see_backward(const Span& span) {
+    if (batch_ >= 0 && span.start >= batch_) {
+        passes_[current_].training = true;
+        ++uses_[current_].backwards;
+        ++fed_;
+        batch_ = none;
+    } else {
+        ++unfed_;
+    }
+    before_eval_.reset();
+}
+
+// Of the batch before the one that is being asked for.
+void PassFinder::count_batch() {
+    if (batch_ >= 0 && forward_) {
+        ++uses_[current_].forwards;
+    }
+}
+
+bool PassFinder::only_evaluates(std::size_t pass) const {
+    return unfed_ > fed_ && uses_[pass].forwards >= uses_[pass].backwards;
 }
 
 // Whether the last batch was for an evaluation between eval() and train(), so that the next backward is that of the
@@ -156,6 +175,7 @@ void PassFinder::see(const Span& span) {
             begun_[span.a] = *number;
         }
         passes_.push_back(std::move(pass));
+        uses_.emplace_back();
     }
     Pass& pass = passes_[*number];
     if (kind(span) == Kind::worker) {
@@ -168,6 +188,7 @@ void PassFinder::see(const Span& span) {
             pass.waits.push_back(span.start);
         }
         const bool ended = span.b == spool::wait_ended;
+        count_batch();
         current_ = *number;
         batch_ = ended ? none : end_of(span);
         forward_ = forward_ && ended;
@@ -175,6 +196,9 @@ void PassFinder::see(const Span& span) {
 }
 
 std::vector<Pass> PassFinder::finish() {
+    for (std::size_t pass = 0; pass < passes_.size(); ++pass) {
+        passes_[pass].training = passes_[pass].training && !only_evaluates(pass);
+    }
     count_generations(passes_);
     mark_accompanying(passes_);
     return std::move(passes_);

@@ -52,7 +52,9 @@ private:
 };
 
 // Finds the passes, and which of them feed the training: a backward follows one of their batches before another batch
-// is asked for, or their batches come between those of such a pass. Sees the spans of a thread by their begin.
+// is asked for, or their batches come between those of such a pass. Where most backwards have no batch of a loader (the
+// program trains on tensors), the backward after an evaluation follows that one's last batch: a pass most of whose
+// batches had a forward and no backward is none that feeds it. Sees the spans of a thread by their begin.
 class PassFinder {
 public:
     void see(const Span& span);
@@ -72,6 +74,9 @@ private:
 
     void see_loader(const Span& span);
     void see_use(const Span& span);
+    void see_backward(const Span& span);
+    void count_batch();
+    bool only_evaluates(std::size_t pass) const;
     bool was_evaluated(const Before& eval) const;
 
     PassNumbers numbers_;
@@ -80,8 +85,16 @@ private:
     std::map<std::pair<std::uint64_t, std::string>, std::size_t> places_;  // in loaders_
     std::unordered_map<std::uint64_t, std::size_t> begun_;                 // by address of a loader: its last pass
     std::size_t current_ = 0;                                              // the pass that was asked for a batch last
-    Nanoseconds batch_ = none;           // when that batch came, until a backward used it
-    bool forward_ = false;               // since that batch
+    Nanoseconds batch_ = none;  // when that batch came, until a backward used it
+    bool forward_ = false;      // since that batch
+    // How the batches of a pass were used: by a backward; by a forward alone.
+    struct Uses {
+        std::size_t backwards = 0;
+        std::size_t forwards = 0;
+    };
+    std::vector<Uses> uses_;             // by pass
+    std::size_t fed_ = 0;                // backwards with a batch
+    std::size_t unfed_ = 0;              // and without
     std::optional<Before> before_eval_;  // from the first eval() to train() or a backward
 };
 

@@ -59,6 +59,7 @@ Recording::Recording(const Run& recorded, const run::SpanSource& spans, std::siz
         threads_of[run.threads[i].pid].push_back(i);
         read(i);
     }
+    find_lives();
 }
 
 void Recording::read(std::size_t thread) {
@@ -77,6 +78,23 @@ void Recording::read(std::size_t thread) {
         note(span, facts);
     }
     add(fetched, fetches.last());
+}
+
+// The threads of a process belong to the Python that had begun last when they were opened.
+void Recording::find_lives() {
+    for (const auto& [pid, those] : threads_of) {
+        std::vector<Nanoseconds> begins;
+        for (const std::size_t thread : those) {
+            if (threads[thread].interpreter) {
+                begins.push_back(*threads[thread].interpreter);
+            }
+        }
+        std::sort(begins.begin(), begins.end());
+        for (const std::size_t thread : those) {
+            const auto later = std::upper_bound(begins.begin(), begins.end(), run.threads[thread].opened);
+            threads[thread].life = static_cast<unsigned>(std::max<std::ptrdiff_t>(later - begins.begin(), 1) - 1);
+        }
+    }
 }
 
 void Recording::note(const Span& span, ThreadFacts& facts) {

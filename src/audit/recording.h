@@ -67,6 +67,7 @@ struct ThreadFacts {
     std::uint64_t forwards = 0;
     std::uint64_t backwards = 0;
     std::uint64_t optimizers = 0;
+    unsigned life = 0;           // how often its process had replaced its Python by another one (exec) before
     bool worker = false;         // of a loader
     bool takes_batches = false;  // a loader gave it one
     bool puts_batches = false;   // it handed one to the queue of a loader
@@ -99,6 +100,7 @@ struct Recording {
 
 private:
     void read(std::size_t thread);
+    void find_lives();
     void note(const Span& span, ThreadFacts& facts);
     void note_text(const Span& span, ThreadFacts& facts);
 };

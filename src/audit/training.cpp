@@ -1,7 +1,9 @@
 #include "audit/training.h"
 
 #include <algorithm>
+#include <iterator>
 #include <map>
+#include <utility>
 
 #include "audit/evaluation.h"
 #include "audit/marks.h"
@@ -9,26 +11,50 @@
 namespace headrace::audit {
 namespace {
 
-std::optional<std::size_t> main_thread(const Recording& recording, std::uint32_t pid) {
-    const auto threads = recording.threads_of.find(pid);
-    if (threads == recording.threads_of.end()) {
-        return std::nullopt;
+// What ran in a process between two execs: its id, and ThreadFacts::life.
+using Life = std::pair<std::uint32_t, unsigned>;
+
+std::vector<std::size_t> threads_of(const Recording& recording, const Life& life) {
+    std::vector<std::size_t> found;
+    if (const auto threads = recording.threads_of.find(life.first); threads != recording.threads_of.end()) {
+        std::copy_if(threads->second.begin(), threads->second.end(), std::back_inserter(found),
+                     [&](std::size_t thread) { return recording.threads[thread].life == life.second; });
     }
-    for (const std::size_t thread : threads->second) {
+    return found;
+}
+
+unsigned last_life(const Recording& recording, std::uint32_t pid) {
+    unsigned last = 0;
+    if (const auto threads = recording.threads_of.find(pid); threads != recording.threads_of.end()) {
+        for (const std::size_t thread : threads->second) {
+            last = std::max(last, recording.threads[thread].life);
+        }
+    }
+    return last;
+}
+
+// Its last record.
+Nanoseconds end_of_life(const Recording& recording, const Life& life) {
+    Nanoseconds last = recording.run.info.started_ns;
+    for (const std::size_t thread : threads_of(recording, life)) {
+        last = std::max({last, recording.run.threads[thread].opened, recording.threads[thread].last_end});
+    }
+    return last;
+}
+
+std::optional<std::size_t> main_thread(const Recording& recording, const Life& life) {
+    const std::vector<std::size_t> threads = threads_of(recording, life);
+    for (const std::size_t thread : threads) {
         if (recording.run.threads[thread].main_thread) {
             return thread;
         }
     }
-    return threads->second.front();
+    return threads.empty() ? std::nullopt : std::optional(threads.front());
 }
 
 void note_process(const Recording& recording, Trainer& trainer) {
     trainer.shim = trainer.window.begin;
-    const auto threads = recording.threads_of.find(trainer.pid);
-    if (threads == recording.threads_of.end()) {
-        return;
-    }
-    for (const std::size_t thread : threads->second) {
+    for (const std::size_t thread : threads_of(recording, {trainer.pid, trainer.life})) {
         const ThreadFacts& facts = recording.threads[thread];
         if (facts.interpreter) {
             trainer.shim = std::clamp(*facts.interpreter, trainer.window.begin, trainer.window.end);
@@ -44,11 +70,35 @@ void note_process(const Recording& recording, Trainer& trainer) {
     }
 }
 
-Trainer make_trainer(const Recording& recording, std::optional<std::size_t> thread, std::uint32_t pid) {
+// The thread of each life that trains.
+using TrainingThreads = std::map<Life, std::size_t>;
+
+// A program that trains and then replaces itself has a ledger for each of its lives that trains. What is before the
+// first one belongs to its launch, and what comes after the last one to nothing that is known.
+void bound_life(const Recording& recording, const TrainingThreads& training, Trainer& trainer) {
+    const Life own{trainer.pid, trainer.life};
+    const Nanoseconds end = end_of_life(recording, own);
+    const auto next = training.upper_bound(own);
+    auto before = training.lower_bound(own);
+    if (before != training.begin() && (--before)->first.first == trainer.pid) {
+        trainer.window.begin = std::min(end_of_life(recording, before->first), trainer.window.end);
+    }
+    trainer.replaced = trainer.life < last_life(recording, trainer.pid);
+    if (next != training.end() && next->first.first == trainer.pid) {
+        trainer.process_end = trainer.window.end = std::clamp(end, trainer.window.begin, trainer.window.end);
+    } else if (trainer.replaced) {
+        trainer.lost = end;
+    }
+}
+
+Trainer make_trainer(const Recording& recording, std::optional<std::size_t> thread, const Life& life,
+                     const TrainingThreads& training) {
     const RunInfo& info = recording.run.info;
+    const std::uint32_t pid = life.first;
     Trainer trainer;
     trainer.thread = thread;
     trainer.pid = pid;
+    trainer.life = life.second;
     trainer.window.begin = info.started_ns;
     if (thread) {
         const ThreadRecord& record = recording.run.threads[*thread];
@@ -56,12 +106,13 @@ Trainer make_trainer(const Recording& recording, std::optional<std::size_t> thre
         if (pid != info.child_pid) {
             trainer.window.begin = std::max(record.process_start, info.started_ns);
         }
-        const std::optional<std::size_t> main = main_thread(recording, pid);
+        const std::optional<std::size_t> main = main_thread(recording, life);
         trainer.main = main != thread ? main : std::nullopt;
     }
     trainer.process_end = end_of_process(recording, pid);
     trainer.window.end =
         std::max(trainer.window.begin, std::min(trainer.process_end, recording.stopped.value_or(never)));
+    bound_life(recording, training, trainer);
     note_process(recording, trainer);
     return trainer;
 }
@@ -101,13 +152,14 @@ FirstLook find_passes(const Recording& recording, Trainer& trainer) {
 
 // The threads that took batches from a loader while another thread of their process trained or evaluated.
 void find_background(const Recording& recording, Trainer& trainer) {
-    for (const std::size_t thread : recording.threads_of.at(trainer.pid)) {
+    for (const std::size_t thread : threads_of(recording, {trainer.pid, trainer.life})) {
         if (thread == *trainer.thread || !recording.threads[thread].takes_batches) {
             continue;
         }
         Trainer background;
         background.thread = thread;
         background.pid = trainer.pid;
+        background.life = trainer.life;
         background.window = trainer.window;
         background.process_end = trainer.process_end;
         find_passes(recording, background);
@@ -200,27 +252,27 @@ void find_rest(const Recording& recording, Trainer& trainer) {
     }
     marks.finish(trainer);
     if (recording.run.threads[*trainer.thread].full) {
-        trainer.lost = recorded;
+        trainer.lost = std::min(trainer.lost.value_or(recorded), recorded);
     }
     for (const Range& evaluation : trainer.evaluations) {
         trainer.last_activity = std::max(trainer.last_activity, evaluation.end);
     }
 }
 
-// The thread of a process that trains: the one with most optimizer steps, or backwards where there is no optimizer.
-std::map<std::uint32_t, std::size_t> training_threads(const Recording& recording) {
-    std::map<std::uint32_t, std::size_t> best;
-    std::map<std::uint32_t, std::uint64_t> score;
+// The thread of a life that trains: the one with most optimizer steps, or backwards where there is no optimizer.
+TrainingThreads training_threads(const Recording& recording) {
+    TrainingThreads best;
+    std::map<Life, std::uint64_t> score;
     for (std::size_t thread = 0; thread < recording.threads.size(); ++thread) {
         const ThreadFacts& facts = recording.threads[thread];
         if (facts.backwards == 0 || facts.worker) {
             continue;
         }
-        const std::uint32_t pid = recording.run.threads[thread].pid;
+        const Life life{recording.run.threads[thread].pid, facts.life};
         const std::uint64_t points = facts.backwards + 1000000 * facts.optimizers;
-        if (points > score[pid]) {
-            score[pid] = points;
-            best[pid] = thread;
+        if (points > score[life]) {
+            score[life] = points;
+            best[life] = thread;
         }
     }
     return best;
@@ -248,13 +300,14 @@ Trainer find_command(const Recording& recording) {
     std::uint32_t pid = run.info.child_pid;
     if (const std::optional<std::uint32_t> evaluating = evaluating_process(recording)) {
         pid = *evaluating;
-    } else if (!main_thread(recording, pid) && !run.threads.empty()) {
+    } else if (recording.threads_of.count(pid) == 0 && !run.threads.empty()) {
         const auto first = std::min_element(
             run.threads.begin(), run.threads.end(),
             [](const ThreadRecord& x, const ThreadRecord& y) { return x.process_start < y.process_start; });
         pid = first->pid;
     }
-    Trainer trainer = make_trainer(recording, main_thread(recording, pid), pid);
+    const Life life{pid, last_life(recording, pid)};
+    Trainer trainer = make_trainer(recording, main_thread(recording, life), life, {});
     if (trainer.thread) {
         find_background(recording, trainer);
         find_passes(recording, trainer);
@@ -312,8 +365,9 @@ const Span* TrainerSpans::peek() {
 
 std::vector<Trainer> find_trainers(const Recording& recording) {
     std::vector<Trainer> trainers;
-    for (const auto& [pid, thread] : training_threads(recording)) {
-        Trainer trainer = make_trainer(recording, thread, pid);
+    const TrainingThreads training = training_threads(recording);
+    for (const auto& [life, thread] : training) {
+        Trainer trainer = make_trainer(recording, thread, life, training);
         find_background(recording, trainer);
         const FirstLook look = find_passes(recording, trainer);
         find_steps(recording, trainer, look);

@@ -30,6 +30,8 @@ struct Trainer {
     std::optional<std::size_t> thread;  // in Recording; none: nothing of it was recorded
     std::optional<std::size_t> main;    // the main thread, where that is another one
     std::uint32_t pid = 0;
+    unsigned life = 0;      // ThreadFacts::life of its threads
+    bool replaced = false;  // another Python took its place in the process (exec)
     std::optional<int> rank;
     std::uint64_t world = 0;  // number of ranks that it joined; 0: none
     Range window;             // the process's life, or its recorded part
@@ -45,7 +47,7 @@ struct Trainer {
     // The training loader's first __iter__; where nothing trained, the begin of the first evaluation.
     std::optional<Nanoseconds> loader_begin;
     std::optional<Nanoseconds> first_batch;
-    std::optional<Nanoseconds> lost;  // the recording ended here, before the program did
+    std::optional<Nanoseconds> lost;  // nothing was recorded of it from here on, and the program went on
     Nanoseconds last_activity = 0;    // end of the last wait, checkpoint or evaluation
     Nanoseconds shim_cost = 0;        // time that the shim took
     bool handovers = true;            // what comes out of a queue can be a batch

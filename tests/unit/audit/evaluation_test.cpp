@@ -426,5 +426,40 @@ TEST(Evaluation, OverTheTrainingLoader) {
     EXPECT_NEAR(entry(ledger, Entry::evaluation), 2 * 7, near);
 }
 
+// The program trains on tensors, and takes the batches of its evaluations from one iterator for all of them: the
+// backward after an evaluation did not use its last batch.
+TEST(Evaluation, FromAnIteratorThatStaysOpen) {
+    for (const bool modes : {true, false}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0).interval(Kind::iter, 1, 1.5, eval_loader, eval_iterator);
+        for (double base = 10; base < 130; base += 40) {
+            for (double at = base; at < base + 18; at += 6) update(t, at);
+            if (modes) t.moment(Kind::train_mode, base + 20, model, 0);
+            for (double at = base + 21; at < base + 33; at += 4) {
+                t.interval(Kind::wait, at, at + 2, eval_iterator).interval(Kind::forward, at + 2, at + 3, model);
+            }
+            if (modes) t.moment(Kind::train_mode, base + 33, model, 1);
+        }
+        const Ledger ledger = analyze(run_of({t}, 130)).ranks.front();
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), 3 * (modes ? 13 : 11), near) << modes;
+        EXPECT_NEAR(entry(ledger, Entry::input_wait), 0, near) << modes;
+        EXPECT_NEAR(sum(ledger), 130, near);
+    }
+}
+
+// Several batches are forwarded before the backward that uses them: no other backward is without one.
+TEST(Evaluation, IsNotTheForwardsThatABackwardUsesTogether) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 1, 1.5, train_loader, train_iterator);
+    for (int i = 0; i < 20; ++i) {
+        const double at = 2 + 10 * i;
+        t.interval(Kind::wait, at, at + 2, train_iterator).interval(Kind::forward, at + 2, at + 3, model);
+        if (i % 4 == 3) update(t, at + 3);
+    }
+    const Ledger ledger = analyze(run_of({t}, 210)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 0, near);
+    EXPECT_NEAR(entry(ledger, Entry::input_wait), 2 * 16, near);
+}
+
 }  // namespace
 }  // namespace headrace

@@ -1,6 +1,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck/gtest.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "audit/made_up.h"
@@ -543,6 +544,39 @@ TEST(Ledger, TakesNoFrozenPartForAnEvaluation) {
     const Ledger ledger = analyze(run_of({t}, 37)).ranks.front();
     EXPECT_NEAR(entry(ledger, Entry::evaluation), 0, near);
     EXPECT_NEAR(entry(ledger, Entry::compute_forward), 4, near);
+}
+
+// A program that trains, replaces itself by exec, and trains again or not.
+TEST(Ledger, OfAProgramThatReplacesItself) {
+    for (const bool again : {true, false}) {
+        Thread first(program_pid);
+        first.moment(Kind::interpreter, 1).interval(Kind::iter, 10, 10.5, train_loader, train_iterator);
+        first.record().opened = ms(1);
+        for (int i = 0; i < 5; ++i) step(first, 11 + i * step_ms, train_iterator);
+        Thread second(program_pid);
+        second.moment(Kind::interpreter, 101);
+        second.record().opened = ms(101);
+        if (again) {
+            second.interval(Kind::iter, 110, 110.5, train_loader, train_iterator);
+            for (int i = 0; i < 3; ++i) step(second, 111 + i * step_ms, train_iterator);
+        }
+        second.moment(Kind::teardown, 146);
+        // However the files are listed.
+        const Audit audit = analyze(again ? run_of({first, second}, 150) : run_of({second, first}, 150));
+        ASSERT_EQ(audit.ranks.size(), again ? 2U : 1U);
+        EXPECT_NEAR(sum(audit.ranks[0]), again ? 66 : 150, near);
+        EXPECT_NEAR(entry(audit.ranks[0], Entry::input_wait), 4 * 4, near);
+        EXPECT_NEAR(entry(audit.ranks[0], Entry::startup_launch), 1, near);
+        EXPECT_NEAR(entry(audit.ranks[0], Entry::unattributed), again ? 0 : 84, near);
+        if (again) {
+            EXPECT_NEAR(sum(audit.ranks[1]), 84, near);
+            EXPECT_NEAR(entry(audit.ranks[1], Entry::startup_launch), 35, near);
+            EXPECT_NEAR(entry(audit.ranks[1], Entry::input_wait), 2 * 4, near);
+            EXPECT_NEAR(entry(audit.ranks[1], Entry::teardown), 6, near);
+        }
+        EXPECT_TRUE(std::any_of(audit.limits.begin(), audit.limits.end(),
+                                [](const std::string& limit) { return limit.find("exec") != std::string::npos; }));
+    }
 }
 
 }  // namespace
