@@ -127,7 +127,7 @@ void add_report(CLI::App& app, Invocation& invocation) {
         ->add_option("run", options->runs,
                      "an id, a --name or a path; the newest run when left out; several runs of one training, each "
                      "recorded on a machine of its own, are shown as one")
-        ->type_name("RUN");
+        ->type_name("RUN...");
     command->add_flag("--list", options->list, "list the runs, the newest first");
     command->add_option("--dir", options->dir, "where the runs are (HEADRACE_DIR, else .headrace here)")
         ->type_name("DIR");

@@ -69,7 +69,7 @@ std::string_view cause(Stage stage) {
         case Stage::transport:
             return "transport";
         case Stage::workers:
-            return "no worker free";
+            return "no worker or core free";
     }
     return "";
 }
