@@ -5,6 +5,7 @@
 #include <structmember.h>
 
 #include "capture/fetch.h"
+#include "capture/handlers.h"
 #include "capture/spool_writer.h"
 #include "capture/stand_ins.h"
 
@@ -270,8 +271,8 @@ PyObject* moment_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
     return result;
 }
 
-// Calls `before` or `after`. What they raise switches the hook off and goes no further, but for what is no Exception:
-// that is the program's, which was interrupted meanwhile. False with that error set.
+// Calls `before` or `after`. What they raise switches the hook off and goes no further, but for what is no Exception or
+// comes from a handler of a signal: that is the program's, which was interrupted meanwhile. False with that error set.
 bool notify(Hook* hook, PyObject* callback, PyObject* args, PyObject* kwargs, PyObject* result) {
     PyObject* keywords = kwargs != nullptr ? kwargs : Py_None;
     PyObject* answer = result != nullptr ? PyObject_CallFunctionObjArgs(callback, args, keywords, result, nullptr)
@@ -280,7 +281,7 @@ bool notify(Hook* hook, PyObject* callback, PyObject* args, PyObject* kwargs, Py
         Py_DECREF(answer);
         return true;
     }
-    if (PyErr_ExceptionMatches(PyExc_Exception) == 0) {
+    if (PyErr_ExceptionMatches(PyExc_Exception) == 0 || error_is_of_handler()) {
         return false;
     }
     hook->off = true;

@@ -1,6 +1,7 @@
 // The extension module _recorder: what the Python shim calls. One build on the stable ABI serves every Python
 // from 3.10.
 #include "capture/costs.h"
+#include "capture/handlers.h"
 #include "capture/hook.h"
 #include "capture/spool_writer.h"
 #include "capture/stand_ins.h"
@@ -107,6 +108,14 @@ PyObject* module_disabled(PyObject*, PyObject* args) {
     return nothing();
 }
 
+// of_handler(error) -> bool: a handler of a signal raised it
+PyObject* module_of_handler(PyObject*, PyObject* error) {
+    PyObject* traceback = PyException_GetTraceback(error);
+    const bool found = raised_by_handler(traceback);
+    Py_XDECREF(traceback);
+    return PyBool_FromLong(found ? 1 : 0);
+}
+
 // Post-import: runs `exec_module` of a loader, times it when it is an outermost import, and tells `after(module)`.
 struct ImportCall {
     PyObject* exec_module;
@@ -151,7 +160,8 @@ PyObject* exec_module(PyObject* capsule, PyObject* module) {
     PyErr_Fetch(&type, &value, &trace);
     if (result != nullptr && call->after != Py_None) {
         PyObject* answer = PyObject_CallFunctionObjArgs(call->after, module, nullptr);
-        if (answer == nullptr && PyErr_ExceptionMatches(PyExc_Exception) == 0) {  // the program was interrupted
+        if (answer == nullptr && (PyErr_ExceptionMatches(PyExc_Exception) == 0 || error_is_of_handler())) {
+            // The program was interrupted.
             Py_CLEAR(result);
             PyErr_Fetch(&type, &value, &trace);
         } else if (answer == nullptr) {
@@ -218,8 +228,7 @@ int open_step(const Thread* t, std::uint64_t optimizer) {
     return i;
 }
 
-// optimizer_begin(optimizer, args, kwargs) and optimizer_end(...): torch's own global step hooks
-PyObject* module_optimizer_begin(PyObject*, PyObject* args) {
+PyObject* optimizer_begin(PyObject*, PyObject* args) {
     Thread* t = recording() ? thread() : nullptr;
     if (t == nullptr) {
         return nothing();
@@ -236,7 +245,7 @@ PyObject* module_optimizer_begin(PyObject*, PyObject* args) {
     return nothing();
 }
 
-PyObject* module_optimizer_end(PyObject*, PyObject* args) {
+PyObject* optimizer_end(PyObject*, PyObject* args) {
     Thread* t = thread_if_open();
     const std::uint64_t optimizer = optimizer_of(args);
     const int depth = t != nullptr && recording() ? open_step(t, optimizer) : -1;
@@ -249,6 +258,22 @@ PyObject* module_optimizer_end(PyObject*, PyObject* args) {
     append(t, Kind::optimizer, start, now() - start, optimizer, 0);
     count_step(t, optimizer);
     return nothing();
+}
+
+PyMethodDef optimizer_begin_method = {"__exit__", optimizer_begin, METH_VARARGS, nullptr};
+PyMethodDef optimizer_end_method = {"__exit__", optimizer_end, METH_VARARGS, nullptr};
+
+// optimizer_hooks(nothing) -> (begin, end): torch's own global hooks of steps, called with (optimizer, args, kwargs).
+// A tool that pickles by value (cloudpickle) meets them in the globals of torch's functions. They pickle as the
+// `__exit__` of `nothing`, a contextlib.nullcontext, which does nothing whatever it is called with, and which whoever
+// loads the pickle has without headrace too.
+PyObject* module_optimizer_hooks(PyObject*, PyObject* nothing_at_all) {
+    PyObject* begin = PyCFunction_NewEx(&optimizer_begin_method, nothing_at_all, nullptr);
+    PyObject* end = PyCFunction_NewEx(&optimizer_end_method, nothing_at_all, nullptr);
+    PyObject* both = begin != nullptr && end != nullptr ? PyTuple_Pack(2, begin, end) : nullptr;
+    Py_XDECREF(begin);
+    Py_XDECREF(end);
+    return both;
 }
 
 // mark_step(): the program itself says that a step has ended
@@ -362,9 +387,9 @@ PyMethodDef methods[] = {
     {"moment", module_moment, METH_VARARGS, nullptr},
     {"text", module_text, METH_VARARGS, nullptr},
     {"disabled", module_disabled, METH_VARARGS, nullptr},
+    {"of_handler", module_of_handler, METH_O, nullptr},
     {"import_hook", module_import_hook, METH_VARARGS, nullptr},
-    {"optimizer_begin", module_optimizer_begin, METH_VARARGS, nullptr},
-    {"optimizer_end", module_optimizer_end, METH_VARARGS, nullptr},
+    {"optimizer_hooks", module_optimizer_hooks, METH_O, nullptr},
     {"mark_step", module_mark_step, METH_NOARGS, nullptr},
     {"phase_begin", module_phase_begin, METH_NOARGS, nullptr},
     {"phase_end", module_phase_end, METH_VARARGS, nullptr},

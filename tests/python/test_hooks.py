@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import statistics
+import subprocess
 import sys
 from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import audit, run
+from harness import PROGRAMS, audit, run
 from test_truth import best_of
 
 
@@ -252,3 +253,40 @@ def test_max_steps_counts_the_steps_of_each_rank(tmp_path: Path) -> None:
     assert len(ended.report["ranks"]) == 2
     [found] = ask(tmp_path / "home", "SELECT count(*) FROM span WHERE kind = 18 GROUP BY thread_id")
     assert max(found) == (100,)
+
+
+MAKES_PICKLE = """
+import pickle, sys, torch.optim.optimizer as module
+sys.stdout.buffer.write(pickle.dumps([module._global_optimizer_pre_hooks, module._global_optimizer_post_hooks]))
+"""
+USES_PICKLE = """
+import pickle, sys
+for hooks in pickle.load(sys.stdin.buffer):
+    [hook] = hooks.values()
+    assert hook(object(), (), {}) is None
+"""
+
+
+def test_hooks_of_steps_pickle_by_value(tmp_path: Path) -> None:
+    """As cloudpickle meets them in the wrapped step of a program's own optimizer; loaded where there is no headrace."""
+    ended = audit([sys.executable, "-c", MAKES_PICKLE], home=tmp_path / "home", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr.decode()
+    line = [sys.executable, "-c", USES_PICKLE]
+    loaded = subprocess.run(line, input=ended.stdout, capture_output=True, check=False)
+    assert loaded.returncode == 0, loaded.stderr.decode()
+
+
+def test_a_program_that_replaces_itself(tmp_path: Path) -> None:
+    """Each of its two trainings has a ledger of its own."""
+    command = [sys.executable, str(PROGRAMS / "replaces_itself.py")]
+    ended = audit(command, home=tmp_path / "home", cwd=tmp_path)
+    assert ended.returncode == 0, ended.stderr.decode()
+    first, second = ended.report["ranks"]
+    assert first["pid"] == second["pid"]
+    for rank in (first, second):
+        entries = {entry["name"]: entry["share"] for entry in rank["entries"]}
+        assert entries["startup.imports"] > 0.5  # of torch, in both
+        assert entries["input.wait"] > 0
+        assert entries["unattributed"] < 0.03
+        assert abs(sum(entries.values()) - 1) < 0.001
+    assert any("exec" in limit for limit in ended.report["limits"])

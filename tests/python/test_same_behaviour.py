@@ -143,6 +143,12 @@ def test_pickles(tmp_path: Path) -> None:
     assert same(program("pickles.py"), tmp_path).returncode == 0
 
 
+@pytest.mark.row(TABLE, name="TorchScript")
+def test_torchscript(tmp_path: Path) -> None:
+    """Code that calls what is hooked compiles and runs."""
+    assert same(program("scripted.py"), tmp_path).returncode == 0
+
+
 @pytest.mark.row(TABLE, name="names, lifetimes, exceptions, fetchers")
 def test_manners(tmp_path: Path) -> None:
     """What binds, what lives how long, what is raised, and what a fetcher holds."""

@@ -65,11 +65,16 @@ class Shim:
         return self._files[name]
 
     def apply(self, name: str, module: "Any") -> None:
-        """Put the hooks of one imported module in place. An error switches these hooks off and is counted."""
+        """Put the hooks of one imported module in place. An error switches these hooks off and is counted.
+
+        What a handler of a signal raises meanwhile is the program's.
+        """
         file, function = _TARGETS[name]
         try:
             getattr(self.load(file), function)(self.recorder, module)
         except Exception as error:
+            if self.recorder.of_handler(error):
+                raise
             self.recorder.disabled("hooks of " + name, error)
 
     def replace(self, owner: "Any", name: str, kind: int, after: "Callable[..., Any] | None" = None) -> None:
@@ -126,8 +131,10 @@ class Finder:
                 return spec
             after = (lambda module: self._shim.apply(name, module)) if hooked else None
             recorder.import_hook(loader, name, begin, outermost, after)
-        except Exception:  # another finder raised, or a loader takes no attribute: leave it to the import system
-            return None
+        except Exception as error:
+            if recorder.of_handler(error):  # the program wants to be interrupted
+                raise
+            return None  # another finder raised, or a loader takes no attribute: leave it to the import system
         return spec
 
     def _find(self, name: str, path: "Any", target: "Any") -> "Any":

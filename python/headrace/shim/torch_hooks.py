@@ -18,6 +18,9 @@ def _replace(recorder: "Any", owner: "Any", name: str, kind: int, **notices: "An
 # torch's own Module.train and what stands for it.
 _train: "dict[str, Any]" = {}
 
+# What begins and ends a step of an optimizer, as the recorder made them.
+_optimizer: "dict[str, Any]" = {}
+
 
 def hook_torch(recorder: "Any", torch: "Any") -> None:
     """Forward, backward, checkpoints, evaluation marks, and the precise begin of the interpreter's shutdown."""
@@ -29,8 +32,10 @@ def hook_torch(recorder: "Any", torch: "Any") -> None:
     modes = getattr(torch._C, "_len_torch_function_stack", None)
     if modes is not None:
         recorder.tensor_type(torch.Tensor, modes)
-    _replace(recorder, torch.autograd, "backward", recorder.BACKWARD)
-    _replace(recorder, torch.autograd, "grad", recorder.BACKWARD)
+    for name in ("backward", "grad"):
+        function = getattr(torch.autograd, name)
+        _replace(recorder, torch.autograd, name, recorder.BACKWARD)
+        _let_torchscript_know(function, getattr(torch.autograd, name))
     _replace(recorder, torch, "save", recorder.CHECKPOINT)
     torch.serialization.save = torch.save
     _train["original"] = vars(torch.nn.Module)["train"]
@@ -39,24 +44,39 @@ def hook_torch(recorder: "Any", torch: "Any") -> None:
     _replace(recorder, torch.nn.Module, "__call__", recorder.FORWARD)
 
 
+def _let_torchscript_know(function: "Any", hook: "Any") -> None:
+    """Let TorchScript compile a call of the hook as what the function is: it knows its operators by their functions."""
+    builtins: Any = sys.modules.get("torch.jit._builtins")
+    for known, operator in list(getattr(builtins, "_builtin_ops", ())):
+        if known is function:
+            builtins._builtin_ops.append((hook, operator))
+            if builtins._builtin_table is not None:
+                builtins._builtin_table[id(hook)] = operator
+
+
 def hook_optimizer(recorder: "Any", module: "Any") -> None:
     """Optimizer steps, through torch's own global step hooks.
 
     Put in directly, under keys that torch gives to nobody: its own function for it would use up two of the numbers by
     which the program's hooks are known, also in a pickle.
     """
-    module._global_optimizer_pre_hooks[-1] = recorder.optimizer_begin
-    module._global_optimizer_post_hooks[-1] = recorder.optimizer_end
+    import contextlib  # which torch has imported
+
+    _optimizer["begin"], _optimizer["end"] = recorder.optimizer_hooks(contextlib.nullcontext())
+    module._global_optimizer_pre_hooks[-1] = _optimizer["begin"]
+    module._global_optimizer_post_hooks[-1] = _optimizer["end"]
 
 
-def _let_compiler_follow(recorder: "Any", torch: "Any") -> None:
+def _let_compiler_follow(torch: "Any") -> None:
     """Make the hooks of optimizer steps functions of Python, which torch's compiler can follow into a compiled step.
 
     It finds that they do nothing there. They have returned before anything else of the step is on the stack.
     """
     module = sys.modules["torch.optim.optimizer"]  # some releases delete the attribute
+    if not _optimizer:
+        return  # its hooks are switched off
     before, after = module._global_optimizer_pre_hooks, module._global_optimizer_post_hooks
-    begin, end = recorder.optimizer_begin, recorder.optimizer_end
+    begin, end = _optimizer["begin"], _optimizer["end"]
     # Once, and not where the program took them away. Torch before 2.3 compiles no optimizer.
     if before.get(-1) is not begin or not hasattr(torch, "compiler") or not hasattr(torch.compiler, "is_compiling"):
         return
@@ -84,7 +104,7 @@ def hook_compiler(recorder: "Any", module: "Any") -> None:
     def compiles(args: "Any", kwargs: "Any") -> None:
         if vars(module_type)["train"] is _train.get("hooked"):
             module_type.train = _train["original"]
-        _let_compiler_follow(recorder, torch)
+        _let_compiler_follow(torch)
 
     _replace(recorder, module.OptimizeContext, "__init__", recorder.NONE, before=compiles)
 
