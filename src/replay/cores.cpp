@@ -1,0 +1,29 @@
+#include "replay/cores.h"
+
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+namespace headrace::replay {
+
+Cores::Cores(std::vector<double> throughput)
+    : count_(static_cast<double>(throughput.size())), throughput_(std::move(throughput)) {}
+
+Cores Cores::alike(double count, double added) {
+    std::vector<double> throughput{1};
+    for (double core = 2; core < count + 1; ++core) throughput.push_back(throughput.back() + added);
+    Cores cores(std::move(throughput));
+    cores.count_ = count;
+    return cores;
+}
+
+double Cores::rate(double threads) const noexcept {
+    const double busy = std::min(threads, count_);
+    if (busy <= 1) return busy / threads;
+    const auto whole = static_cast<std::size_t>(busy);
+    const double lower = throughput_[whole - 1];
+    const double upper = whole < throughput_.size() ? throughput_[whole] : lower;
+    return std::lerp(lower, upper, busy - static_cast<double>(whole)) / threads;
+}
+
+}  // namespace headrace::replay

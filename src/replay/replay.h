@@ -1,0 +1,54 @@
+// Runs the loop of a training program and its loader again, on paper, with other workers, another prefetch factor,
+// other costs: what a fix would win. Pure.
+//
+// The loader is that of PyTorch: batch k is made by worker k modulo their number; workers times prefetch_factor batches
+// are asked for before the first is taken, and one more whenever one is taken; each worker makes its batches one after
+// the other; the training thread takes what has arrived out of one queue, first come first served, until it has the
+// batch that is next. Without workers it makes each batch itself when it wants it.
+//
+// A discrete-event simulation in which all that computes shares the cores (processor sharing), and what waits for
+// storage, the network or a device does not. Times and costs are in seconds.
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "replay/cores.h"
+
+namespace headrace::replay {
+
+// What one batch costs, whoever makes it.
+struct BatchCost {
+    double blocked = 0;  // waiting for storage or the network
+    double cpu = 0;      // of one core that is alone busy
+    double transit = 0;  // from its worker's hands to where the training thread can take it; uses no core
+    double receive = 0;  // CPU of the training thread that takes it from a worker
+};
+
+// What the loop does with one batch.
+struct StepCost {
+    double cpu = 0;      // as long as its threads need when nothing else is busy
+    double blocked = 0;  // after that: a device, a file, another rank
+};
+
+struct Configuration {
+    unsigned workers = 0;          // 0: the training thread makes its batches
+    unsigned prefetch_factor = 2;  // at least 1
+    double threads = 1;            // that compute a step together; at least 1
+    // What is left of a step's speed, beside its part of the cores, when its threads have to wait for one of them that
+    // has no core: they meet after every operation. 1: nothing is lost. Above 0.
+    double gang = 1;
+};
+
+// When the training thread wanted a batch, when it had it, and when it was done with it, from the start of the loop.
+struct StepTime {
+    double asked = 0;
+    double began = 0;
+    double ended = 0;
+};
+
+// One StepTime for each step; there are as many batches as steps. No cost is negative. O(n log workers).
+std::vector<StepTime> replay(std::span<const BatchCost> batches, std::span<const StepCost> steps,
+                             const Configuration& configuration, const Cores& cores);
+
+}  // namespace headrace::replay

@@ -1,0 +1,228 @@
+#include "replay/replay.h"
+
+#include <gtest/gtest.h>
+#include <rapidcheck.h>
+
+#include <algorithm>
+#include <cstddef>
+#include <optional>
+
+namespace headrace::replay {
+namespace {
+
+const Cores plenty = Cores::alike(1000);
+
+struct Program {
+    std::vector<BatchCost> batches;
+    std::vector<StepCost> steps;
+};
+
+Program alike(std::size_t count, const BatchCost& batch, const StepCost& step) {
+    return {std::vector<BatchCost>(count, batch), std::vector<StepCost>(count, step)};
+}
+
+std::vector<StepTime> replay(const Program& program, const Configuration& configuration, const Cores& cores) {
+    return replay(program.batches, program.steps, configuration, cores);
+}
+
+double length(const Program& program, const Configuration& configuration, const Cores& cores) {
+    return replay(program, configuration, cores).back().ended;
+}
+
+// The mean step in the middle of the loop: its begin fills the queues, and at its end the workers have nothing to do.
+double steady(const Program& program, const Configuration& configuration, const Cores& cores) {
+    const std::vector<StepTime> times = replay(program, configuration, cores);
+    const std::size_t quarter = times.size() / 4;
+    return (times[3 * quarter].ended - times[quarter].ended) / static_cast<double>(2 * quarter);
+}
+
+// Costs are multiples of this, so that their sums are exact and equal times are equal numbers.
+double units(int most) { return *rc::gen::inRange(0, most) / 1024.0; }
+
+Program arbitrary(bool with_receive) {
+    Program program;
+    const int count = *rc::gen::inRange(1, 40);
+    for (int i = 0; i < count; ++i) {
+        program.batches.push_back({units(50), units(50), units(20), with_receive ? units(10) : 0});
+        program.steps.push_back({units(50), units(20)});
+    }
+    return program;
+}
+
+Configuration arbitrary_configuration() {
+    return {static_cast<unsigned>(*rc::gen::inRange(0, 5)), static_cast<unsigned>(*rc::gen::inRange(1, 4)), 1, 1};
+}
+
+// The same loop where every thread has a core: each time follows from earlier ones, and nothing is simulated.
+std::vector<StepTime> by_recurrence(const Program& program, const Configuration& configuration) {
+    struct Arrival {
+        double when;
+        std::size_t batch;
+    };
+    std::vector<double> free(configuration.workers, 0);
+    std::vector<Arrival> coming;
+    std::vector<bool> here(program.batches.size(), false);
+    std::size_t asked = 0;
+    const auto ask = [&](double now) {
+        if (asked == program.batches.size()) return;
+        const BatchCost& cost = program.batches[asked];
+        double& worker = free[asked % configuration.workers];
+        worker = std::max(worker, now) + cost.blocked + cost.cpu;
+        coming.push_back({worker + cost.transit, asked++});
+    };
+    for (unsigned i = 0; i < configuration.workers * configuration.prefetch_factor; ++i) ask(0);
+    std::vector<StepTime> times;
+    double now = 0;
+    for (std::size_t i = 0; i < program.steps.size(); ++i) {
+        StepTime time{now, now, now};
+        while (!here[i]) {
+            const auto first = std::min_element(coming.begin(), coming.end(), [](const Arrival& x, const Arrival& y) {
+                return x.when != y.when ? x.when < y.when : x.batch < y.batch;
+            });
+            now = std::max(now, first->when) + program.batches[first->batch].receive;
+            here[first->batch] = true;
+            coming.erase(first);
+        }
+        time.began = now;
+        ask(now);
+        now += program.steps[i].cpu + program.steps[i].blocked;
+        time.ended = now;
+        times.push_back(time);
+    }
+    return times;
+}
+
+TEST(Replay, OfNothingIsNothing) {
+    EXPECT_TRUE(replay({}, {}, {}, plenty).empty());
+    EXPECT_TRUE(replay({}, {}, {.workers = 2}, plenty).empty());
+}
+
+TEST(Replay, WithoutWorkersAddsUp) {
+    const Program program = alike(3, {1, 2, 100, 100}, {4, 8});
+    const std::vector<StepTime> times = replay(program, {}, Cores::alike(1));
+    ASSERT_EQ(times.size(), 3U);
+    EXPECT_DOUBLE_EQ(times[1].asked, 15);
+    EXPECT_DOUBLE_EQ(times[1].began, 18);
+    EXPECT_DOUBLE_EQ(times[2].ended, 45);
+}
+
+TEST(Replay, TheSlowerSideSetsThePace) {
+    EXPECT_DOUBLE_EQ(steady(alike(240, {0, 3, 0, 0}, {1, 0}), {.workers = 1}, plenty), 3);
+    EXPECT_DOUBLE_EQ(steady(alike(240, {0, 3, 0, 0}, {1, 0}), {.workers = 2}, plenty), 1.5);
+    EXPECT_DOUBLE_EQ(steady(alike(240, {0, 3, 0, 0}, {1, 0}), {.workers = 4}, plenty), 1);
+    EXPECT_DOUBLE_EQ(steady(alike(240, {0, 3, 0, 0.5}, {1, 0}), {.workers = 4}, plenty), 1.5);
+}
+
+TEST(Replay, MoreWorkersThanCoresWinNothing) {
+    const Program decoding = alike(240, {0, 4, 0, 0}, {1, 0});
+    // All work is 5 a step, and two cores do 2 of it in a second.
+    EXPECT_NEAR(steady(decoding, {.workers = 2}, Cores::alike(2)), 2.5, 0.1);
+    EXPECT_NEAR(steady(decoding, {.workers = 4}, Cores::alike(2)), 2.5, 0.1);
+    EXPECT_NEAR(steady(decoding, {.workers = 1}, Cores::alike(1)), 5, 1e-9);
+    EXPECT_NEAR(steady(decoding, {}, Cores::alike(1)), 5, 1e-9);
+    // Two busy cores do the work of 1.6.
+    EXPECT_NEAR(steady(decoding, {.workers = 4}, Cores::alike(2, 0.6)), 5 / 1.6, 0.1);
+}
+
+TEST(Replay, WhatWaitsForStorageNeedsNoCore) {
+    const Program reading = alike(240, {4, 0, 0, 0}, {1, 0});
+    EXPECT_DOUBLE_EQ(steady(reading, {.workers = 1}, Cores::alike(1)), 4);
+    EXPECT_DOUBLE_EQ(steady(reading, {.workers = 4}, Cores::alike(1)), 1);
+}
+
+TEST(Replay, WhatArrivesTooEarlyIsReceivedToo) {
+    // The second batch arrives first, and taking it out costs the training thread its time.
+    const Program program{{{0, 5, 0, 1}, {0, 1, 0, 1}}, {{1, 0}, {1, 0}}};
+    const std::vector<StepTime> times = replay(program, {.workers = 2}, plenty);
+    EXPECT_DOUBLE_EQ(times[0].began, 6);
+    EXPECT_DOUBLE_EQ(times[1].began, 7);
+    // Where it is not there in time it is taken out when it is wanted.
+    const Program later{{{0, 5, 0, 1}, {0, 5.5, 0, 1}}, {{1, 0}, {1, 0}}};
+    EXPECT_DOUBLE_EQ(replay(later, {.workers = 2}, plenty)[1].began, 8);
+}
+
+TEST(Replay, ThreadsOfAStepMeet) {
+    // One step of two threads on two cores beside one worker that never ends: two thirds of the speed, and the half of
+    // that where they wait for each other.
+    const Program program{{{0, 0, 0, 0}, {0, 1000, 0, 0}}, {{3, 0}, {0, 0}}};
+    EXPECT_DOUBLE_EQ(replay(program, {.workers = 2, .threads = 2}, Cores::alike(2))[0].ended, 4.5);
+    EXPECT_DOUBLE_EQ(replay(program, {.workers = 2, .threads = 2, .gang = 0.5}, Cores::alike(2))[0].ended, 9);
+    EXPECT_DOUBLE_EQ(replay(program, {.workers = 2, .threads = 2, .gang = 0.5}, Cores::alike(3))[0].ended, 3);
+    EXPECT_DOUBLE_EQ(replay(program, {.workers = 2, .threads = 1, .gang = 0.5}, Cores::alike(1))[0].ended, 6);
+    // Alone they lose nothing, however few the cores: its cost is what it is alone.
+    const Program alone{{{0, 0, 0, 0}}, {{3, 0}}};
+    EXPECT_DOUBLE_EQ(replay(alone, {.workers = 1, .threads = 4, .gang = 0.5}, Cores::alike(2))[0].ended, 3);
+}
+
+TEST(Replay, AgreesWithTheRecurrenceWhereCoresArePlenty) {
+    const bool held = rc::check("recurrence", [] {
+        const Program program = arbitrary(true);
+        Configuration configuration = arbitrary_configuration();
+        configuration.workers += 1;
+        const std::vector<StepTime> expected = by_recurrence(program, configuration);
+        const std::vector<StepTime> times = replay(program, configuration, plenty);
+        RC_ASSERT(times.size() == expected.size());
+        for (std::size_t i = 0; i < times.size(); ++i) {
+            RC_ASSERT(std::abs(times[i].asked - expected[i].asked) < 1e-9);
+            RC_ASSERT(std::abs(times[i].began - expected[i].began) < 1e-9);
+            RC_ASSERT(std::abs(times[i].ended - expected[i].ended) < 1e-9);
+        }
+    });
+    EXPECT_TRUE(held);
+}
+
+TEST(Replay, CannotDoMoreThanTheCoresNorLessThanOne) {
+    const bool held = rc::check("bounds", [] {
+        const Program program = arbitrary(true);
+        const Configuration configuration = arbitrary_configuration();
+        const int count = *rc::gen::inRange(1, 5);
+        const Cores cores = Cores::alike(count, *rc::gen::inRange(0, 11) / 10.0);
+        const std::vector<StepTime> times = replay(program, configuration, cores);
+        double all = 0, steps = 0, work = 0;
+        for (std::size_t i = 0; i < times.size(); ++i) {
+            const BatchCost& batch = program.batches[i];
+            const StepCost& step = program.steps[i];
+            steps += step.cpu + step.blocked;
+            work += step.cpu + batch.cpu + (configuration.workers > 0 ? batch.receive : 0);
+            all += step.cpu + step.blocked + batch.blocked + batch.cpu + batch.transit + batch.receive;
+            RC_ASSERT(times[i].began >= times[i].asked - 1e-9);
+            RC_ASSERT(times[i].ended >= times[i].began + step.cpu + step.blocked - 1e-9);
+            if (i > 0) RC_ASSERT(times[i].asked == times[i - 1].ended);
+        }
+        const double end = times.back().ended;
+        RC_ASSERT(end >= steps - 1e-9);
+        RC_ASSERT(end <= all + 1e-9);
+        RC_ASSERT(end * cores.rate(1000) * 1000 >= work - 1e-9);
+    });
+    EXPECT_TRUE(held);
+}
+
+TEST(Replay, OfCostsTwiceAsLargeTakesTwiceAsLong) {
+    const bool held = rc::check("scale", [] {
+        const Program program = arbitrary(true);
+        Program twice = program;
+        for (BatchCost& cost : twice.batches) {
+            cost = {2 * cost.blocked, 2 * cost.cpu, 2 * cost.transit, 2 * cost.receive};
+        }
+        for (StepCost& cost : twice.steps) cost = {2 * cost.cpu, 2 * cost.blocked};
+        const Configuration configuration = arbitrary_configuration();
+        const Cores cores = Cores::alike(2, 0.7);
+        RC_ASSERT(std::abs(length(twice, configuration, cores) - 2 * length(program, configuration, cores)) < 1e-9);
+    });
+    EXPECT_TRUE(held);
+}
+
+TEST(Replay, AskingForMoreAheadIsNeverSlowerWhereCoresArePlenty) {
+    const bool held = rc::check("prefetch", [] {
+        const Program program = arbitrary(false);
+        Configuration configuration = arbitrary_configuration();
+        configuration.workers += 1;
+        const double before = length(program, configuration, plenty);
+        ++configuration.prefetch_factor;
+        RC_ASSERT(length(program, configuration, plenty) <= before + 1e-9);
+    });
+    EXPECT_TRUE(held);
+}
+
+}  // namespace
+}  // namespace headrace::replay
