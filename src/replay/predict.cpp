@@ -1,0 +1,91 @@
+#include "replay/predict.h"
+
+#include <algorithm>
+#include <cmath>
+#include <random>
+
+#include "stats/bootstrap.h"
+#include "stats/quantile.h"
+
+namespace headrace::replay {
+namespace {
+
+constexpr double interval = 0.9;
+constexpr double normal_quantile = 1.6448536269514722;  // of the end of that interval
+
+// Of the steps of a replicate, `around` are before and as many after those that count: before the loop is steady, and
+// when its workers find nothing more to do.
+double mean_step(const Loop& loop, std::span<const std::size_t> places, std::size_t around) {
+    std::vector<BatchCost> batches;
+    std::vector<StepCost> steps;
+    batches.reserve(places.size());
+    steps.reserve(places.size());
+    for (const std::size_t place : places) {
+        batches.push_back(loop.batches[place]);
+        steps.push_back(loop.steps[place]);
+    }
+    const std::vector<StepTime> times = replay(batches, steps, loop.configuration, loop.cores);
+    const double begin = around == 0 ? 0 : times[around - 1].ended;
+    return (times[times.size() - around - 1].ended - begin) / static_cast<double>(times.size() - 2 * around);
+}
+
+// The work of a step and its batch together: where one of them depends on what was before it, so does this.
+std::vector<double> whole_costs(const Loop& loop) {
+    std::vector<double> costs;
+    costs.reserve(loop.steps.size());
+    for (std::size_t i = 0; i < loop.steps.size(); ++i) {
+        const BatchCost& batch = loop.batches[i];
+        costs.push_back(batch.blocked + batch.cpu + batch.transit + batch.receive + loop.steps[i].cpu +
+                        loop.steps[i].blocked);
+    }
+    return costs;
+}
+
+}  // namespace
+
+bool holds(const Reproduction& reproduction) noexcept {
+    return std::abs(reproduction.mean_error) <= 0.05 && std::abs(reproduction.p95_error) <= 0.10;
+}
+
+std::size_t steps_to_steady(const Configuration& configuration) noexcept {
+    return std::size_t{2} * configuration.workers * configuration.prefetch_factor;
+}
+
+Reproduction reproduce(const Loop& recorded, std::span<const double> measured) {
+    const std::vector<StepTime> times =
+        replay(recorded.batches, recorded.steps, recorded.configuration, recorded.cores);
+    const std::size_t first = std::min(steps_to_steady(recorded.configuration), times.size() - 1);
+    std::vector<double> replayed;
+    for (std::size_t i = first; i < times.size(); ++i) {
+        replayed.push_back(times[i].ended - (i == 0 ? 0 : times[i - 1].ended));
+    }
+    const std::span<const double> steady = measured.subspan(first);
+    const double mean = *stats::mean(steady);
+    const double p95 = *stats::quantile(steady, 0.95);
+    return {*stats::mean(replayed) / mean - 1, p95 > 0 ? *stats::quantile(replayed, 0.95) / p95 - 1 : 0};
+}
+
+Gain gain(const Loop& recorded, const Loop& changed, const GainOptions& options) {
+    const std::size_t size = recorded.steps.size();
+    const std::size_t measured = std::min(size, options.most_steps);
+    const std::size_t length = stats::block_length(whole_costs(recorded));
+    const std::size_t around =
+        std::max(steps_to_steady(recorded.configuration), steps_to_steady(changed.configuration));
+    std::vector<std::size_t> places(measured + 2 * around);
+    std::mt19937_64 random(options.seed);
+    std::vector<double> logs;
+    for (std::size_t i = 0; i < options.replicates; ++i) {
+        stats::draw_blocks(size, length, random, places);
+        logs.push_back(std::log(mean_step(recorded, places, around) / mean_step(changed, places, around)));
+    }
+    const double middle = *stats::median(logs);
+    // The mean of all steps varies less than that of the fewer ones of a replicate.
+    const double shrunk = std::sqrt(static_cast<double>(measured) / static_cast<double>(size));
+    const auto end = [&](double order, double sign) {
+        const double drawn = shrunk * (*stats::quantile(logs, order) - middle);
+        return std::exp(middle + sign * std::hypot(drawn, normal_quantile * options.model_error));
+    };
+    return {std::exp(middle), end((1 - interval) / 2, -1), end((1 + interval) / 2, 1)};
+}
+
+}  // namespace headrace::replay

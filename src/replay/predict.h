@@ -1,0 +1,54 @@
+// What a change wins, from a recorded loop and the same loop changed. Pure: equal inputs give equal answers.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "replay/replay.h"
+
+namespace headrace::replay {
+
+// A program's loop: as many batches as steps, in their order.
+struct Loop {
+    std::vector<BatchCost> batches;
+    std::vector<StepCost> steps;
+    Configuration configuration;
+    Cores cores = Cores::alike(1);
+};
+
+// How near the replay of the loop as it was recorded comes to what was measured.
+struct Reproduction {
+    double mean_error = 0;  // of the mean step, relative to the measured one, signed
+    double p95_error = 0;   // of the 95th percentile of the steps, the same
+};
+
+// Whether it is near enough for a prediction: the mean step within 5 %, the 95th percentile within 10 %.
+bool holds(const Reproduction& reproduction) noexcept;
+
+// So many steps come before the loop is steady: its queues are filled twice.
+std::size_t steps_to_steady(const Configuration& configuration) noexcept;
+
+// `measured` is the time of each step in seconds, from the end of the step before to its own, as many as steps. The
+// first ones, before the loop is steady, do not count; at least one is left and its mean is above 0.
+Reproduction reproduce(const Loop& recorded, std::span<const double> measured);
+
+struct Gain {
+    double ratio = 1;  // samples a second after the change, of those before it
+    double low = 1;    // the 90 % interval
+    double high = 1;
+};
+
+struct GainOptions {
+    std::size_t replicates = 200;
+    std::size_t most_steps = 4000;  // of a replicate: of more steps, blocks of this many in all stand for all
+    // The standard deviation of the logarithm of the ratio by what the model itself gets wrong.
+    double model_error = 0;
+    std::uint64_t seed = 0;
+};
+
+// Both loops have the same steps, at least one. Every replicate draws the same blocks of steps for both, so that what
+// they have in common cancels out; the blocks are as long as the dependence of the recorded costs asks for.
+Gain gain(const Loop& recorded, const Loop& changed, const GainOptions& options = {});
+
+}  // namespace headrace::replay
