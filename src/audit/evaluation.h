@@ -72,10 +72,8 @@ private:
     Nanoseconds iter_ = none;
     Nanoseconds train_ = none;
     Nanoseconds wait_end_ = none;
-    bool modes_ = false;                          // were switched in the gap
     Nanoseconds fed_begin_ = none;                // of the first batch of a loader that feeds no training
     Nanoseconds fed_end_ = none;                  // of the first forward after the last of those batches that has one
-    bool forward_due_ = false;                    // the last of them has none yet
     std::unordered_set<std::uint64_t> to_train_;  // modules, since eval_; where no step was seen
     std::optional<Current> current_;
     std::vector<Range> found_;
@@ -83,6 +81,8 @@ private:
     // with forwards in it and neither a backward nor a request for a training batch.
     Nanoseconds marked_eval_ = none;
     bool forward_ = false;
+    bool modes_ = false;        // were switched in the gap
+    bool forward_due_ = false;  // the last batch of a loader that feeds no training has none yet
     std::optional<Unanswered> unanswered_;
     std::vector<Range> marked_;
 };

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstddef>
 #include <utility>
 
 namespace headrace::replay {
@@ -11,7 +12,8 @@ Cores::Cores(std::vector<double> throughput)
 
 Cores Cores::alike(double count, double added) {
     std::vector<double> throughput{1};
-    for (double core = 2; core < count + 1; ++core) throughput.push_back(throughput.back() + added);
+    const auto whole = static_cast<std::size_t>(std::ceil(count));
+    while (throughput.size() < whole) throughput.push_back(throughput.back() + added);
     Cores cores(std::move(throughput));
     cores.count_ = count;
     return cores;

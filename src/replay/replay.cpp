@@ -21,7 +21,10 @@ struct Event {
 };
 using Events = std::priority_queue<Event, std::vector<Event>, std::greater<>>;
 
-double next_of(const Events& events) { return events.empty() ? never : events.top().at; }
+double next_of(const Events& events) {
+    if (events.empty()) return never;
+    return events.top().at;
+}
 
 std::size_t pop(Events& events) {
     const std::size_t batch = events.top().batch;
@@ -146,8 +149,11 @@ void Simulation::advance() {
     const bool trainer_works = doing_ == Doing::receiving || doing_ == Doing::computing;
     const double trainers = trainer_works ? trainers_rate() : 0;
     const double workers = computing_.empty() ? 0 : workers_rate();
-    const double worker_done = computing_.empty() ? never : now_ + (computing_.top().at - work_) / workers;
-    const double trainer_done = trainer_works ? now_ + left_ / trainers : doing_ == Doing::blocked ? until_ : never;
+    double worker_done = never;
+    if (!computing_.empty()) worker_done = now_ + (computing_.top().at - work_) / workers;
+    double trainer_done = never;
+    if (trainer_works) trainer_done = now_ + left_ / trainers;
+    if (doing_ == Doing::blocked) trainer_done = until_;
     const double next = std::min({worker_done, trainer_done, next_of(blocked_), next_of(in_transit_)});
 
     work_ += workers * (next - now_);

@@ -4,14 +4,14 @@ import os
 import sys
 
 import torch
-from torch.utils.data import DataLoader
+from torch.utils.data import DataLoader, TensorDataset
 
 torch.manual_seed(0)
 model = torch.nn.Linear(8, 1)
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
-for batch in DataLoader([torch.full((8,), float(i)) for i in range(64)], batch_size=4):
+for (batch,) in DataLoader(TensorDataset(torch.arange(512.0).reshape(64, 8)), batch_size=4):
     optimizer.zero_grad()
-    model(batch / 64).sum().backward()
+    model(batch / 512).sum().backward()
     optimizer.step()
 print("generation", len(sys.argv))
 sys.stdout.flush()
