@@ -46,9 +46,9 @@ Walked walk(const Recording& recording, const Trainer& trainer, const std::vecto
     Walked walked;
     Ledger& ledger = walked.ledger;
     ledger.rank = trainer.rank;
-    ledger.pid = trainer.pid;
+    ledger.pid = trainer.life.pid;
     ledger.host = recording.run.info.machine.host;
-    ledger.command = command_of(recording.run, trainer.pid);
+    ledger.command = command_of(recording.run, trainer.life.pid);
     ledger.wall_seconds = seconds(trainer.window.end - trainer.window.begin);
     std::array<Nanoseconds, entry_count> entries{};
     audit::SyncCut sync(rank_waits);
@@ -263,9 +263,21 @@ void add_early_ends(const Run& run, std::vector<std::string>& limits) {
     }
 }
 
-std::vector<std::string> make_limits(const Recording& recording, const Trainer& trainer, std::size_t ranks,
-                                     bool one_group) {
+void add_replaced(const std::vector<Trainer>& trainers, std::vector<std::string>& limits) {
+    if (std::none_of(trainers.begin(), trainers.end(),
+                     [](const Trainer& one) { return one.trained && one.replaced; })) {
+        return;
+    }
+    const bool went_on =
+        std::any_of(trainers.begin(), trainers.end(), [](const Trainer& one) { return one.lost && one.replaced; });
+    limits.push_back(
+        std::string("The program replaced itself by exec after it had trained: each of its trainings has a ledger") +
+        (went_on ? ", and what came after the last one is unattributed." : "."));
+}
+
+std::vector<std::string> make_limits(const Recording& recording, const std::vector<Trainer>& trainers, bool one_group) {
     const Run& run = recording.run;
+    const Trainer& trainer = trainers.front();
     std::vector<std::string> limits = run.info.limits;
     const bool explained = std::any_of(limits.begin(), limits.end(), [](const std::string& limit) {
         return limit.starts_with("Nothing was recorded");
@@ -299,23 +311,12 @@ std::vector<std::string> make_limits(const Recording& recording, const Trainer& 
     }
     add_early_ends(run, limits);
     if (trainer.world > 1 && !one_group) {
-        limits.push_back("Of " + std::to_string(trainer.world) + " ranks " + std::to_string(ranks) +
+        limits.push_back("Of " + std::to_string(trainer.world) + " ranks " + std::to_string(trainers.size()) +
                          " were recorded here: what they wait for the others stays in compute.backward.");
     }
     limits.insert(limits.end(), recording.limits.begin(), recording.limits.end());
+    add_replaced(trainers, limits);
     return limits;
-}
-
-void add_replaced(const std::vector<Trainer>& trainers, std::vector<std::string>& limits) {
-    if (std::none_of(trainers.begin(), trainers.end(),
-                     [](const Trainer& one) { return one.trained && one.replaced; })) {
-        return;
-    }
-    const bool went_on =
-        std::any_of(trainers.begin(), trainers.end(), [](const Trainer& one) { return one.lost && one.replaced; });
-    limits.push_back(
-        std::string("The program replaced itself by exec after it had trained: each of its trainings has a ledger") +
-        (went_on ? ", and what came after the last one is unattributed." : "."));
 }
 
 std::uint64_t count_processes(const Run& run) {
@@ -379,8 +380,7 @@ audit::Analysis audit::analyze(const Recording& recording) {
     audit.device_peak_bytes = recording.device_peak;
     audit.overhead = make_overhead(run, first);
     audit.framework = recording.framework;
-    audit.limits = make_limits(recording, first, analysis.trainers.size(), one_group);
-    add_replaced(analysis.trainers, audit.limits);
+    audit.limits = make_limits(recording, analysis.trainers, one_group);
     return analysis;
 }
 

@@ -73,7 +73,7 @@ void KeptSpans::choose_steps(const Analysis& analysis) {
         for (const Trainer& background : trainer.background) {
             choose_fetches(background, steps);
         }
-        std::vector<Range>& own = ranges_[trainer.pid];
+        std::vector<Range>& own = ranges_[trainer.life.pid];
         own.insert(own.end(), steps.begin(), steps.end());
     }
     for (auto& [pid, ranges] : ranges_) {

@@ -11,14 +11,11 @@
 namespace headrace::audit {
 namespace {
 
-// What ran in a process between two execs: its id, and ThreadFacts::life.
-using Life = std::pair<std::uint32_t, unsigned>;
-
 std::vector<std::size_t> threads_of(const Recording& recording, const Life& life) {
     std::vector<std::size_t> found;
-    if (const auto threads = recording.threads_of.find(life.first); threads != recording.threads_of.end()) {
+    if (const auto threads = recording.threads_of.find(life.pid); threads != recording.threads_of.end()) {
         std::copy_if(threads->second.begin(), threads->second.end(), std::back_inserter(found),
-                     [&](std::size_t thread) { return recording.threads[thread].life == life.second; });
+                     [&](std::size_t thread) { return recording.threads[thread].life == life.number; });
     }
     return found;
 }
@@ -54,7 +51,7 @@ std::optional<std::size_t> main_thread(const Recording& recording, const Life& l
 
 void note_process(const Recording& recording, Trainer& trainer) {
     trainer.shim = trainer.window.begin;
-    for (const std::size_t thread : threads_of(recording, {trainer.pid, trainer.life})) {
+    for (const std::size_t thread : threads_of(recording, trainer.life)) {
         const ThreadFacts& facts = recording.threads[thread];
         if (facts.interpreter) {
             trainer.shim = std::clamp(*facts.interpreter, trainer.window.begin, trainer.window.end);
@@ -76,15 +73,15 @@ using TrainingThreads = std::map<Life, std::size_t>;
 // A program that trains and then replaces itself has a ledger for each of its lives that trains. What is before the
 // first one belongs to its launch, and what comes after the last one to nothing that is known.
 void bound_life(const Recording& recording, const TrainingThreads& training, Trainer& trainer) {
-    const Life own{trainer.pid, trainer.life};
+    const Life own = trainer.life;
     const Nanoseconds end = end_of_life(recording, own);
     const auto next = training.upper_bound(own);
     auto before = training.lower_bound(own);
-    if (before != training.begin() && (--before)->first.first == trainer.pid) {
+    if (before != training.begin() && (--before)->first.pid == own.pid) {
         trainer.window.begin = std::min(end_of_life(recording, before->first), trainer.window.end);
     }
-    trainer.replaced = trainer.life < last_life(recording, trainer.pid);
-    if (next != training.end() && next->first.first == trainer.pid) {
+    trainer.replaced = own.number < last_life(recording, own.pid);
+    if (next != training.end() && next->first.pid == own.pid) {
         trainer.process_end = trainer.window.end = std::clamp(end, trainer.window.begin, trainer.window.end);
     } else if (trainer.replaced) {
         trainer.lost = end;
@@ -94,22 +91,20 @@ void bound_life(const Recording& recording, const TrainingThreads& training, Tra
 Trainer make_trainer(const Recording& recording, std::optional<std::size_t> thread, const Life& life,
                      const TrainingThreads& training) {
     const RunInfo& info = recording.run.info;
-    const std::uint32_t pid = life.first;
     Trainer trainer;
     trainer.thread = thread;
-    trainer.pid = pid;
-    trainer.life = life.second;
+    trainer.life = life;
     trainer.window.begin = info.started_ns;
     if (thread) {
         const ThreadRecord& record = recording.run.threads[*thread];
         trainer.rank = record.rank;
-        if (pid != info.child_pid) {
+        if (life.pid != info.child_pid) {
             trainer.window.begin = std::max(record.process_start, info.started_ns);
         }
         const std::optional<std::size_t> main = main_thread(recording, life);
         trainer.main = main != thread ? main : std::nullopt;
     }
-    trainer.process_end = end_of_process(recording, pid);
+    trainer.process_end = end_of_process(recording, life.pid);
     trainer.window.end =
         std::max(trainer.window.begin, std::min(trainer.process_end, recording.stopped.value_or(never)));
     bound_life(recording, training, trainer);
@@ -152,13 +147,12 @@ FirstLook find_passes(const Recording& recording, Trainer& trainer) {
 
 // The threads that took batches from a loader while another thread of their process trained or evaluated.
 void find_background(const Recording& recording, Trainer& trainer) {
-    for (const std::size_t thread : threads_of(recording, {trainer.pid, trainer.life})) {
+    for (const std::size_t thread : threads_of(recording, trainer.life)) {
         if (thread == *trainer.thread || !recording.threads[thread].takes_batches) {
             continue;
         }
         Trainer background;
         background.thread = thread;
-        background.pid = trainer.pid;
         background.life = trainer.life;
         background.window = trainer.window;
         background.process_end = trainer.process_end;

@@ -2,7 +2,9 @@
 // Method and definitions: docs/ledger.md.
 #pragma once
 
+#include <compare>
 #include <cstddef>
+#include <cstdint>
 #include <limits>
 #include <optional>
 #include <vector>
@@ -15,6 +17,13 @@
 namespace headrace::audit {
 
 inline constexpr Nanoseconds never = std::numeric_limits<Nanoseconds>::max();
+
+// What ran in a process between two execs.
+struct Life {
+    std::uint32_t pid = 0;
+    unsigned number = 0;  // ThreadFacts::life of its threads
+    auto operator<=>(const Life&) const = default;
+};
 
 struct Range {
     Nanoseconds begin = 0;
@@ -29,8 +38,7 @@ void unite(std::vector<Range>& ranges);
 struct Trainer {
     std::optional<std::size_t> thread;  // in Recording; none: nothing of it was recorded
     std::optional<std::size_t> main;    // the main thread, where that is another one
-    std::uint32_t pid = 0;
-    unsigned life = 0;      // ThreadFacts::life of its threads
+    Life life;
     bool replaced = false;  // another Python took its place in the process (exec)
     std::optional<int> rank;
     std::uint64_t world = 0;  // number of ranks that it joined; 0: none

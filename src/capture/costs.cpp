@@ -57,10 +57,6 @@ std::uint64_t number_after(const char* text, const char* key) {
 constexpr clockid_t own_ticks = static_cast<clockid_t>(~0U << 3 | 4U);
 constexpr clockid_t own_user_ticks = own_ticks | 1;
 
-std::uint64_t nanoseconds(const timespec& t) noexcept {
-    return static_cast<std::uint64_t>(t.tv_sec) * 1000000000U + static_cast<std::uint64_t>(t.tv_nsec);
-}
-
 // For a kernel that has no such clocks. It scales the ticks of the thread's whole life to its CPU time, and lets
 // neither part go back: what a thread that trains has used in user mode before a short fetch shows up in the fetch.
 CpuTotals scaled_cpu_totals() noexcept {

@@ -66,8 +66,7 @@ std::uint64_t process_start_time() {
     const std::uint64_t ticks = strtoull(field + 1, nullptr, 10);
     timespec boot{};
     clock_gettime(CLOCK_BOOTTIME, &boot);
-    const std::uint64_t boot_now =
-        static_cast<std::uint64_t>(boot.tv_sec) * 1000000000U + static_cast<std::uint64_t>(boot.tv_nsec);
+    const std::uint64_t boot_now = nanoseconds(boot);
     const std::uint64_t began = ticks * (1000000000U / static_cast<std::uint64_t>(sysconf(_SC_CLK_TCK)));
     const std::uint64_t age = boot_now > began ? boot_now - began : 0;
     return now() - age;
@@ -263,16 +262,20 @@ spool::Record* next_record(Thread* t) {
 
 }  // namespace
 
+std::uint64_t nanoseconds(const timespec& t) noexcept {
+    return static_cast<std::uint64_t>(t.tv_sec) * 1000000000U + static_cast<std::uint64_t>(t.tv_nsec);
+}
+
 std::uint64_t now() noexcept {
     timespec t;
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return static_cast<std::uint64_t>(t.tv_sec) * 1000000000U + static_cast<std::uint64_t>(t.tv_nsec);
+    return nanoseconds(t);
 }
 
 std::uint64_t thread_cpu() noexcept {
     timespec t;
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t);
-    return static_cast<std::uint64_t>(t.tv_sec) * 1000000000U + static_cast<std::uint64_t>(t.tv_nsec);
+    return nanoseconds(t);
 }
 
 bool start(const char* folder, std::uint32_t version_hex, int rank_plus_1, int local_rank_plus_1) {

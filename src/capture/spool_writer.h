@@ -7,6 +7,8 @@
 // Thread-safety: every function works on the calling thread's own spool.
 #pragma once
 
+#include <time.h>
+
 #include <cstdint>
 
 #include "run/spool_format.h"
@@ -143,6 +145,7 @@ void count_step(Thread* thread, std::uint64_t optimizer) noexcept;
 // Ends the recording of every process of the run.
 void stop_all(Thread* thread) noexcept;
 
+std::uint64_t nanoseconds(const timespec& t) noexcept;
 std::uint64_t now() noexcept;         // CLOCK_MONOTONIC, nanoseconds
 std::uint64_t thread_cpu() noexcept;  // CLOCK_THREAD_CPUTIME_ID, nanoseconds
 
