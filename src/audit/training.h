@@ -2,7 +2,6 @@
 // Method and definitions: docs/ledger.md.
 #pragma once
 
-#include <compare>
 #include <cstddef>
 #include <cstdint>
 #include <limits>
@@ -22,7 +21,10 @@ inline constexpr Nanoseconds never = std::numeric_limits<Nanoseconds>::max();
 struct Life {
     std::uint32_t pid = 0;
     unsigned number = 0;  // ThreadFacts::life of its threads
-    auto operator<=>(const Life&) const = default;
+
+    friend bool operator<(const Life& x, const Life& y) noexcept {
+        return x.pid != y.pid ? x.pid < y.pid : x.number < y.number;
+    }
 };
 
 struct Range {
