@@ -33,6 +33,14 @@ EvaluationFinder::EvaluationFinder(const Trainer& trainer) : trainer_(trainer), 
 }
 
 void EvaluationFinder::see(const Span& span, const Pass* pass) {
+    if (is_wait(span)) {
+        asked_ = span.b == spool::wait_ended ? nullptr : pass;
+    } else if (kind(span) == Kind::train_mode && span.b == 1) {
+        asked_ = nullptr;
+    }
+    if (takes_gradients(span)) {
+        return;
+    }
     see_answer(span);
     see_marked(span, pass);
     while (steps_ < trainer_.steps.size() && trainer_.steps[steps_] <= span.start) {
@@ -103,6 +111,17 @@ void EvaluationFinder::see_batch(const Span& span) {
     iter_ = iter_ == none ? span.start : iter_;  // its iterator was there before
     fed_begin_ = fed_begin_ == none ? iter_ : fed_begin_;
     forward_due_ = true;
+}
+
+// Of a backward that belongs to an evaluation: it is a sign of it like its forwards.
+bool EvaluationFinder::takes_gradients(const Span& span) {
+    if (kind(span) != Kind::backward || asked_ == nullptr || !asked_->takes_gradients) {
+        return false;
+    }
+    if (current_) {
+        current_->last_sign = std::max(current_->last_sign, end_of(span));
+    }
+    return true;
 }
 
 // Where the training asks no loader for its batches, an evaluation without modes is known by its own loader's: up to

@@ -1,6 +1,7 @@
 // Evaluation is forwards that no backward follows, between the end of a training step (or a training batch that no step
-// used) and the next request for a training batch. A mode switch or no_grad alone is no evaluation: programs call both
-// everywhere. In a program that does not train, forwards after eval() are one.
+// used) and the next request for a training batch; also with the backwards of a pass that takes gradients. A mode
+// switch or no_grad alone is no evaluation: programs call both everywhere. In a program that does not train, forwards
+// after eval() are one.
 #pragma once
 
 #include <cstddef>
@@ -51,6 +52,7 @@ private:
     void see_in_gap(const Span& span);
     void see_batch(const Span& span);
     void see_backward();
+    bool takes_gradients(const Span& span);
     void see_mode(const Span& span);
     void see_forward(const Span& span);
     bool set_to_train(std::uint64_t module) const;
@@ -81,8 +83,9 @@ private:
     // with forwards in it and neither a backward nor a request for a training batch.
     Nanoseconds marked_eval_ = none;
     bool forward_ = false;
-    bool modes_ = false;        // were switched in the gap
-    bool forward_due_ = false;  // the last batch of a loader that feeds no training has none yet
+    bool modes_ = false;           // were switched in the gap
+    bool forward_due_ = false;     // the last batch of a loader that feeds no training has none yet
+    const Pass* asked_ = nullptr;  // that was asked for a batch last and had one, since train()
     std::optional<Unanswered> unanswered_;
     std::vector<Range> marked_;
 };

@@ -97,10 +97,18 @@ std::optional<std::size_t> PassNumbers::see(const Span& span) {
 
 // A batch is used by the backward that follows it.
 void PassFinder::see_use(const Span& span) {
+    if (kind(span) == Kind::train_mode) {
+        under_eval_ = span.b == 0;
+        if (!under_eval_ && over_) {  // a step that follows is that of something else
+            graded_.reset();
+        }
+    }
     if (kind(span) == Kind::forward) {
         forward_ = true;
     } else if (kind(span) == Kind::backward) {
         see_backward(span);
+    } else if (kind(span) == Kind::optimizer) {
+        see_optimizer();
     } else if (kind(span) == Kind::train_mode && span.b == 0 && !before_eval_) {
         before_eval_ = Before{current_, batch_, passes_.size()};
     } else if (kind(span) == Kind::train_mode && span.b == 1) {
@@ -116,12 +124,21 @@ void PassFinder::see_backward(const Span& span) {
     if (batch_ >= 0 && span.start >= batch_) {
         passes_[current_].training = true;
         ++uses_[current_].backwards;
+        graded_ = current_;
         ++fed_;
         batch_ = none;
     } else {
         ++unfed_;
     }
     before_eval_.reset();
+}
+
+void PassFinder::see_optimizer() {
+    optimizers_ = true;
+    if (graded_) {
+        ++uses_[*graded_].steps;
+        graded_.reset();
+    }
 }
 
 // Of the batch before the one that is being asked for.
@@ -133,6 +150,11 @@ void PassFinder::count_batch() {
 
 bool PassFinder::only_evaluates(std::size_t pass) const {
     return unfed_ > fed_ && uses_[pass].forwards >= uses_[pass].backwards;
+}
+
+bool PassFinder::takes_gradients(std::size_t pass) const {
+    const Uses& uses = uses_[pass];
+    return optimizers_ && uses.under_eval && uses.backwards > 0 && uses.steps == 0;
 }
 
 // Whether the last batch was for an evaluation between eval() and train(), so that the next backward is that of the
@@ -175,7 +197,7 @@ void PassFinder::see(const Span& span) {
             begun_[span.a] = *number;
         }
         passes_.push_back(std::move(pass));
-        uses_.emplace_back();
+        uses_.push_back({.under_eval = under_eval_});
     }
     Pass& pass = passes_[*number];
     if (kind(span) == Kind::worker) {
@@ -190,6 +212,7 @@ void PassFinder::see(const Span& span) {
         const bool ended = span.b == spool::wait_ended;
         count_batch();
         current_ = *number;
+        over_ = ended;
         batch_ = ended ? none : end_of(span);
         forward_ = forward_ && ended;
     }
@@ -197,7 +220,8 @@ void PassFinder::see(const Span& span) {
 
 std::vector<Pass> PassFinder::finish() {
     for (std::size_t pass = 0; pass < passes_.size(); ++pass) {
-        passes_[pass].training = passes_[pass].training && !only_evaluates(pass);
+        passes_[pass].takes_gradients = takes_gradients(pass);
+        passes_[pass].training = passes_[pass].training && !only_evaluates(pass) && !passes_[pass].takes_gradients;
     }
     count_generations(passes_);
     mark_accompanying(passes_);

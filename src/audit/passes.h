@@ -23,6 +23,7 @@ struct Pass {
     std::vector<std::uint32_t> workers;  // their pids, by number
     std::vector<Nanoseconds> waits;      // begin of each __next__; empty for a Future
     bool training = false;
+    bool takes_gradients = false;     // an evaluation with backwards: of forces, of adversarial examples
     std::optional<std::size_t> used;  // its loader, in PassFinder::loaders; none where no configuration was recorded
 };
 
@@ -54,7 +55,8 @@ private:
 // Finds the passes, and which of them feed the training: a backward follows one of their batches before another batch
 // is asked for, or their batches come between those of such a pass. Where most backwards have no batch of a loader (the
 // program trains on tensors), the backward after an evaluation follows that one's last batch: a pass most of whose
-// batches had a forward and no backward is none that feeds it. Sees the spans of a thread by their begin.
+// batches had a forward and no backward is none that feeds it. Nor is a pass that began under eval() and whose
+// backwards no optimizer step followed, where there are optimizers. Sees the spans of a thread by their begin.
 class PassFinder {
 public:
     void see(const Span& span);
@@ -75,8 +77,10 @@ private:
     void see_loader(const Span& span);
     void see_use(const Span& span);
     void see_backward(const Span& span);
+    void see_optimizer();
     void count_batch();
     bool only_evaluates(std::size_t pass) const;
+    bool takes_gradients(std::size_t pass) const;
     bool was_evaluated(const Before& eval) const;
 
     PassNumbers numbers_;
@@ -87,15 +91,21 @@ private:
     std::size_t current_ = 0;                                              // the pass that was asked for a batch last
     Nanoseconds batch_ = none;  // when that batch came, until a backward used it
     bool forward_ = false;      // since that batch
-    // How the batches of a pass were used: by a backward; by a forward alone.
+    // How the batches of a pass were used: by a backward; by a forward alone; by a backward that an optimizer followed.
     struct Uses {
+        bool under_eval = false;  // it began between an eval() and a train()
         std::size_t backwards = 0;
         std::size_t forwards = 0;
+        std::size_t steps = 0;
     };
     std::vector<Uses> uses_;             // by pass
     std::size_t fed_ = 0;                // backwards with a batch
     std::size_t unfed_ = 0;              // and without
     std::optional<Before> before_eval_;  // from the first eval() to train() or a backward
+    std::optional<std::size_t> graded_;  // the pass whose batch a backward used last, until an optimizer steps
+    bool over_ = false;                  // the last wait found its pass at its end
+    bool under_eval_ = false;            // since the last eval() no train() was seen
+    bool optimizers_ = false;            // there are some
 };
 
 }  // namespace headrace::audit

@@ -13,7 +13,7 @@ from truth import load
 slow = pytest.mark.slow
 row = pytest.mark.row("Other loops")
 FAST = ["accumulation", "lbfgs", "arrays", "several_loaders", "background"]
-SLOW = ["executor", "gan", "by_hand", "stream", "getitems", "evaluation_inside"]
+SLOW = ["executor", "gan", "by_hand", "stream", "getitems", "evaluation_inside", "forces"]
 
 
 def check_truth(loop: str, folder: Path, env: dict[str, str] | None = None) -> None:

@@ -447,6 +447,59 @@ TEST(Evaluation, FromAnIteratorThatStaysOpen) {
     }
 }
 
+// Two epochs of two steps, and after each an evaluation over its own loader whose forwards take gradients (forces from
+// an energy): those are backwards inside of forwards.
+TEST(Evaluation, ThatTakesGradients) {
+    for (const bool answered : {true, false}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0);
+        for (double at = 1; at < 100; at += 50) {
+            if (answered) t.moment(Kind::train_mode, at, model, 1);
+            t.interval(Kind::iter, at, at + 1, train_loader, train_iterator);
+            step(t, at + 1, train_iterator);
+            step(t, at + 12, train_iterator);
+            t.interval(Kind::wait, at + 23, at + 24, train_iterator, spool::wait_ended)
+                .moment(Kind::train_mode, at + 25, model, 0)
+                .interval(Kind::iter, at + 26, at + 27, eval_loader, eval_iterator);
+            for (double batch = at + 27; batch < at + 40; batch += 6) {
+                t.interval(Kind::wait, batch, batch + 3, eval_iterator)
+                    .interval(Kind::backward, batch + 4, batch + 5)
+                    .interval(Kind::forward, batch + 3, batch + 5, model);
+            }
+            t.interval(Kind::wait, at + 45, at + 46, eval_iterator, spool::wait_ended);
+        }
+        const Audit audit = analyze(run_of({t}, 101));
+        const Ledger& ledger = audit.ranks.front();
+        EXPECT_EQ(audit.steady.steps, 3U);
+        // From eval() to train() or, where there is none, to the last sign.
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), answered ? 25 + 21 : 2 * 21, near) << answered;
+        EXPECT_NEAR(entry(ledger, Entry::input_wait), 4 + 1 + 1 + 4 + 4 + 1, near) << answered;
+        EXPECT_NEAR(sum(ledger), 101, near);
+    }
+}
+
+// A program that never leaves eval() trains all the same, and so does one whose steps begin with gradients under it.
+TEST(Evaluation, IsNotATrainingUnderEval) {
+    for (const bool adversarial : {true, false}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0).moment(Kind::train_mode, 0.5, model, 0);
+        t.interval(Kind::iter, 1, 2, train_loader, train_iterator);
+        for (double at = 2; at < 60; at += 20) {
+            t.interval(Kind::wait, at, at + 4, train_iterator);
+            if (adversarial) t.moment(Kind::train_mode, at + 4, model, 0);
+            t.interval(Kind::forward, at + 4, at + 6, model).interval(Kind::backward, at + 6, at + 8);
+            if (adversarial) t.moment(Kind::train_mode, at + 8, model, 1);
+            t.interval(Kind::forward, at + 9, at + 11, model)
+                .interval(Kind::backward, at + 11, at + 13)
+                .interval(Kind::optimizer, at + 13, at + 14);
+        }
+        const Audit audit = analyze(run_of({t}, 60));
+        EXPECT_EQ(audit.steady.steps, 2U) << adversarial;
+        EXPECT_NEAR(entry(audit.ranks.front(), Entry::evaluation), 0, near) << adversarial;
+        EXPECT_NEAR(entry(audit.ranks.front(), Entry::input_wait), 2 * 4, near) << adversarial;
+    }
+}
+
 // Several batches are forwarded before the backward that uses them: no other backward is without one.
 TEST(Evaluation, IsNotTheForwardsThatABackwardUsesTogether) {
     Thread t(program_pid);
