@@ -224,6 +224,36 @@ Result<Recorded> run_unrecorded(const RecordOptions& options, RunInfo info, cons
     return recorded;
 }
 
+// A run that a reader can make sense of from here on, whatever happens to us.
+struct Begun {
+    run::Folder folder;
+    sys::Descriptor hold;
+};
+
+// A signal that ends us comes before the folder is made or after its run can be read.
+Result<Begun> begin_run(const RecordOptions& options, RunInfo& info) {
+    const sys::SignalsBlocked blocked;
+    Result<run::Folder> folder = run::create(options.home, info.started);
+    if (!folder) {
+        return tl::unexpected<Error>(folder.error());
+    }
+    info.id = folder->path.filename().string();
+    const auto give_up = [&](const Error& why) {
+        std::error_code error;
+        fs::remove_all(folder->path, error);
+        return tl::unexpected<Error>(why);
+    };
+    if (Result<void> made = make_spool(*folder, options); !made) {
+        return give_up(made.error());
+    }
+    sys::Descriptor hold = run::hold_recording(*folder);
+    info.started_ns = sys::monotonic_now();
+    if (Result<void> written = run::write_info(*folder, info); !written) {
+        return give_up(written.error());
+    }
+    return Begun{*folder, std::move(hold)};
+}
+
 // Where the run was recorded, for a sentence.
 std::string place_of(const RunInfo& info) {
     return info.machine.host == sys::host_name() ? "this machine, in another container" : info.machine.host;
@@ -307,26 +337,12 @@ Result<Recorded> record(const RecordOptions& options) {
         return tl::unexpected<Error>(shim.error());
     }
     RunInfo info = begin_info(options);
-    Result<run::Folder> folder = run::create(options.home, info.started);
-    if (!folder) {
-        return is_full(folder.error()) ? run_unrecorded(options, info, folder.error())
-                                       : Result<Recorded>(tl::unexpected<Error>(about_our_folder(folder.error())));
+    const Result<Begun> begun = begin_run(options, info);
+    if (!begun) {
+        return is_full(begun.error()) ? run_unrecorded(options, info, begun.error())
+                                      : Result<Recorded>(tl::unexpected<Error>(about_our_folder(begun.error())));
     }
-    info.id = folder->path.filename().string();
-    const auto give_up = [&](const Error& why) -> Result<Recorded> {
-        std::error_code error;
-        fs::remove_all(folder->path, error);
-        return is_full(why) ? run_unrecorded(options, info, why)
-                            : Result<Recorded>(tl::unexpected<Error>(about_our_folder(why)));
-    };
-    if (Result<void> made = make_spool(*folder, options); !made) {
-        return give_up(made.error());
-    }
-    const sys::Descriptor hold = run::hold_recording(*folder);
-    info.started_ns = sys::monotonic_now();
-    if (Result<void> written = run::write_info(*folder, info); !written) {
-        return give_up(written.error());
-    }
+    const run::Folder* const folder = &begun->folder;
     sys::raise_descriptor_limit();  // the watch keeps some for each process
     Result<sys::Child> child = sys::Child::start(options.command, environment_for(*shim, folder->spool()));
     if (!child) {
@@ -356,6 +372,10 @@ Result<Recorded> record(const RecordOptions& options) {
     Recorded recorded{*folder, std::move(analysis.audit), std::nullopt};
     if (!stored) {
         recorded.not_stored = stored.error();
+        std::error_code error;
+        if (!fs::exists(folder->path, error)) {
+            recorded.audit.next.clear();  // there is no run to show again
+        }
     } else if (!known) {
         recorded.audit.limits.push_back("The run's first entry could not be written: " + known.error().message + ".");
     }

@@ -43,23 +43,6 @@ timespec to_timespec(Nanoseconds time) noexcept {
     return {static_cast<time_t>(time / 1'000'000'000), static_cast<long>(time % 1'000'000'000)};
 }
 
-// All signals held back in this thread, so that none acts on the child before its dispositions are restored.
-class SignalsBlocked {
-public:
-    SignalsBlocked() {
-        sigset_t all;
-        (void)::sigfillset(&all);
-        (void)::pthread_sigmask(SIG_SETMASK, &all, &before_);
-    }
-    ~SignalsBlocked() { restore(); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-    void restore() const noexcept { (void)::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
-private:
-    sigset_t before_;
-};
-
 // The limit of open files that was there before we raised it.
 std::optional<rlimit> descriptor_limit_before;
 
@@ -93,6 +76,12 @@ Exit exit_of(const siginfo_t& info, Nanoseconds when) {
 }
 
 }  // namespace
+
+SignalsBlocked::SignalsBlocked() noexcept {
+    sigset_t all;
+    (void)::sigfillset(&all);
+    (void)::pthread_sigmask(SIG_SETMASK, &all, &before_);
+}
 
 struct Child::State {
     struct Waiting {

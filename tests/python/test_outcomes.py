@@ -211,3 +211,15 @@ def check_kept(home: Path, exit_code: int, folder: Path) -> None:
     assert (shown["run"]["outcome"], shown["run"]["exit_code"]) == (entry["outcome"], exit_code)
     assert shown["run"]["wall_seconds"] == pytest.approx(entry["wall_seconds"])
     assert not any("killed" in limit for limit in shown["limits"]), shown["limits"]
+
+
+def test_a_signal_at_the_begin_leaves_a_run_that_can_be_read(tmp_path: Path) -> None:
+    """However early headrace is ended, there is no folder of a run without its run.db."""
+    for moment in range(40):
+        process = subprocess.Popen([headrace_command(), "audit", "--quiet", "--dir", str(tmp_path), "--", "true"])
+        time.sleep(1e-3 + moment * 0.5e-3)
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+    runs = [path for path in (tmp_path / "runs").glob("*") if path.is_dir()]
+    assert runs
+    assert [path for path in runs if not (path / "run.db").exists()] == []
