@@ -2,15 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <map>
 #include <numeric>
 #include <set>
 #include <string>
-#include <system_error>
 #include <utility>
 
 #include "audit/batches.h"
+#include "audit/limits.h"
 #include "audit/outside.h"
 #include "audit/ranks.h"
 #include "audit/steps.h"
@@ -223,102 +221,6 @@ Overhead make_overhead(const Run& run, const Trainer& trainer) {
     return overhead;
 }
 
-// What kept the file of a thread from growing, by errno. 0: of an early headrace, which did not say.
-std::string why_ended(std::uint32_t error) {
-    switch (error) {
-        case 0:
-        case ENOSPC:
-        case EDQUOT:
-            return "the file system of the run's folder was full";
-        case EFBIG:
-            return "the limit on the size of a file (ulimit -f) was reached";
-        case ENOENT:
-        case ENOTDIR:
-            return "the run's folder was not where it had been: it was moved, or the program changed its root (chroot)";
-        case EACCES:
-            return "the program may not open the run's folder any more: it has changed its user";
-        case EPERM:
-        case ENOSYS:
-            return "the program may not make the system calls any more that recording needs (seccomp)";
-        case EMFILE:
-        case ENFILE:
-            return "no file could be opened: there were too many open ones";
-        case ENOMEM:
-            return "there was no memory left for it";
-        default:
-            return std::generic_category().message(static_cast<int>(error));
-    }
-}
-
-void add_early_ends(const Run& run, std::vector<std::string>& limits) {
-    std::map<std::string, std::uint64_t> threads;
-    for (const ThreadRecord& thread : run.threads) {
-        if (thread.full) {
-            ++threads[why_ended(thread.full_error)];
-        }
-    }
-    for (const auto& [why, count] : threads) {
-        limits.push_back(std::to_string(count) + (count == 1 ? " thread" : " threads") +
-                         " stopped recording before the end: " + why + ".");
-    }
-}
-
-void add_replaced(const std::vector<Trainer>& trainers, std::vector<std::string>& limits) {
-    if (std::none_of(trainers.begin(), trainers.end(),
-                     [](const Trainer& one) { return one.trained && one.replaced; })) {
-        return;
-    }
-    const bool went_on =
-        std::any_of(trainers.begin(), trainers.end(), [](const Trainer& one) { return one.lost && one.replaced; });
-    limits.push_back(
-        std::string("The program replaced itself by exec after it had trained: each of its trainings has a ledger") +
-        (went_on ? ", and what came after the last one is unattributed." : "."));
-}
-
-std::vector<std::string> make_limits(const Recording& recording, const std::vector<Trainer>& trainers, bool one_group) {
-    const Run& run = recording.run;
-    const Trainer& trainer = trainers.front();
-    std::vector<std::string> limits = run.info.limits;
-    const bool explained = std::any_of(limits.begin(), limits.end(), [](const std::string& limit) {
-        return limit.starts_with("Nothing was recorded");
-    });
-    if (run.threads.empty() && explained) {
-        return limits;
-    }
-    if (run.threads.empty()) {
-        limits.push_back(
-            "No Python of the program was seen: it is no Python program, or was started with -S, -I or -E, with an "
-            "emptied environment, or in a container. Only the outside view is shown.");
-        limits.push_back(
-            "To see more of a Python program, start it without these options, keep PYTHONPATH and HEADRACE_SPOOL in "
-            "its "
-            "environment, and run headrace inside the container.");
-    } else if (!trainer.trained) {
-        limits.push_back(trainer.torch ? "No training step was seen: no backward was followed by an optimizer step."
-                                       : "No training step was seen: only PyTorch's are recognised.");
-        if (trainer.steps.empty()) {
-            limits.push_back(
-                "To see more, mark it: headrace.step() after each step, with headrace.phase(\"evaluation\") around a "
-                "part.");
-        }
-    }
-    if (trainer.marked_input) {
-        limits.push_back("What the program marked as input is not divided by cause: it stands under transport.");
-    }
-    if (recording.stopped) {
-        limits.push_back("Recording ended after " + std::to_string(run.info.max_steps.value_or(0)) +
-                         " steps; the ledger covers the time up to there.");
-    }
-    add_early_ends(run, limits);
-    if (trainer.world > 1 && !one_group) {
-        limits.push_back("Of " + std::to_string(trainer.world) + " ranks " + std::to_string(trainers.size()) +
-                         " were recorded here: what they wait for the others stays in compute.backward.");
-    }
-    limits.insert(limits.end(), recording.limits.begin(), recording.limits.end());
-    add_replaced(trainers, limits);
-    return limits;
-}
-
 std::uint64_t count_processes(const Run& run) {
     std::set<std::uint32_t> pids;
     for (const ThreadRecord& thread : run.threads) {
@@ -380,7 +282,7 @@ audit::Analysis audit::analyze(const Recording& recording) {
     audit.device_peak_bytes = recording.device_peak;
     audit.overhead = make_overhead(run, first);
     audit.framework = recording.framework;
-    audit.limits = make_limits(recording, analysis.trainers, one_group);
+    audit.limits = audit::limits_of(recording, analysis.trainers, one_group, audit.outside);
     return analysis;
 }
 
