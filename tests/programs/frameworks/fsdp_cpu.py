@@ -4,6 +4,7 @@ import time
 
 BEGAN = time.perf_counter()
 
+import gc
 import os
 
 import torch
@@ -55,6 +56,8 @@ def main() -> None:
     finish(watch, options.truth, sees, f"rank-{rank}")
     os.write(1, f"rank {rank} loss {loss.item():.6f}\n".encode())
     dist.barrier()  # or gloo hangs in its end now and then, with nobody watching
+    del model, optimizer, mesh, out, loss  # what still holds the group at the end of Python can abort there
+    gc.collect()
     dist.destroy_process_group()
 
 
