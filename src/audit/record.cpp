@@ -23,6 +23,7 @@
 #include "sys/file.h"
 #include "sys/machine.h"
 #include "sys/process.h"
+#include "sys/signal_relay.h"
 
 #ifndef HEADRACE_VERSION
 #error "the build gives HEADRACE_VERSION from the file VERSION"
@@ -342,38 +343,38 @@ Result<Recorded> record(const RecordOptions& options) {
         return is_full(begun.error()) ? run_unrecorded(options, info, begun.error())
                                       : Result<Recorded>(tl::unexpected<Error>(about_our_folder(begun.error())));
     }
-    const run::Folder* const folder = &begun->folder;
+    const run::Folder& folder = begun->folder;
     sys::raise_descriptor_limit();  // the watch keeps some for each process
-    Result<sys::Child> child = sys::Child::start(options.command, environment_for(*shim, folder->spool()));
+    Result<sys::Child> child = sys::Child::start(options.command, environment_for(*shim, folder.spool()));
     if (!child) {
         std::error_code error;
-        fs::remove_all(folder->path, error);
+        fs::remove_all(folder.path, error);
         return tl::unexpected<Error>(child.error());
     }
     info.child_pid = child->pid();
     info.started_ns = child->started();
     // A reader needs the pid if we are killed; when it cannot be written the run still ends well.
-    const Result<void> known = run::write_info(*folder, info);
+    const Result<void> known = run::write_info(folder, info);
     Run run;
-    Watch watch(folder->spool(), child->pid(), child->started());
+    Watch watch(folder.spool(), child->pid(), child->started());
     child->before_reaping([&watch] { watch.look_at_end(); });
     {
-        Progress progress(options.progress, *folder);
+        Progress progress(options.progress, folder);
         run.info = info;
         take_exit(run.info, watch_to_the_end(*child, watch, progress));
     }
-    run::note_end(*folder, run.info);
+    run::note_end(folder, run.info);
     watch.finish(run);
-    const run::Spool spool = take_spool(run, *folder);
-    note_full_disk(run, *folder);
+    const run::Spool spool = take_spool(run, folder);
+    note_full_disk(run, folder);
     const Recording recording(run, spool);
     Analysis analysis = analyze(recording);
-    const Result<void> stored = store(*folder, recording, analysis, spool.whole);
-    Recorded recorded{*folder, std::move(analysis.audit), std::nullopt};
+    const Result<void> stored = store(folder, recording, analysis, spool.whole);
+    Recorded recorded{folder, std::move(analysis.audit), std::nullopt};
     if (!stored) {
         recorded.not_stored = stored.error();
         std::error_code error;
-        if (!fs::exists(folder->path, error)) {
+        if (!fs::exists(folder.path, error)) {
             recorded.audit.next.clear();  // there is no run to show again
         }
     } else if (!known) {

@@ -16,6 +16,7 @@
 
 #include "sys/proc.h"
 #include "sys/process.h"
+#include "sys/signal_relay.h"
 
 namespace headrace::sys {
 namespace {
@@ -112,12 +113,9 @@ std::unique_ptr<GroupSentinel> GroupSentinel::start(const sigset_t& watched, std
     sentinel->socket_.reset(ends[0]);
     const Descriptor other(ends[1]);
     const pid_t parent = ::getpid();
-    sigset_t all, before;  // a signal that comes before it is ready waits, and does not end it
-    (void)::sigfillset(&all);
-    (void)::pthread_sigmask(SIG_SETMASK, &all, &before);
+    const SignalsBlocked blocked;  // a signal that comes before it is ready waits, and does not end it
     sentinel->pid_ = ::fork();
     if (sentinel->pid_ == 0) become_sentinel(watched, program, parent, other.get());
-    (void)::pthread_sigmask(SIG_SETMASK, &before, nullptr);
     if (sentinel->pid_ < 0) return nullptr;
     return sentinel;
 }

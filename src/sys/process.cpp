@@ -77,12 +77,6 @@ Exit exit_of(const siginfo_t& info, Nanoseconds when) {
 
 }  // namespace
 
-SignalsBlocked::SignalsBlocked() noexcept {
-    sigset_t all;
-    (void)::sigfillset(&all);
-    (void)::pthread_sigmask(SIG_SETMASK, &all, &before_);
-}
-
 struct Child::State {
     struct Waiting {
         int number = 0;
@@ -164,7 +158,7 @@ Result<Child> Child::start(const std::vector<std::string>& command,
     std::string words;  // joined here: once the program runs, want of memory may not end us
     for (const std::string& word : command) words.append(word).push_back('\0');
     {
-        const SignalsBlocked blocked;
+        const SignalsBlocked blocked;  // none acts on the child before its dispositions are restored
         auto relay = SignalRelay::install();
         if (!relay) return tl::unexpected<Error>(relay.error());
         state->relay = std::move(*relay);

@@ -1,7 +1,6 @@
 // Starts a command and watches it and its descendants from outside.
 #pragma once
 
-#include <csignal>
 #include <cstdint>
 #include <functional>
 #include <limits>
@@ -15,19 +14,6 @@
 #include "headrace/run.h"
 
 namespace headrace::sys {
-
-// Holds all signals back in this thread for as long as it lives.
-class SignalsBlocked {
-public:
-    SignalsBlocked() noexcept;
-    ~SignalsBlocked() { restore(); }
-    SignalsBlocked(const SignalsBlocked&) = delete;
-    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
-    void restore() const noexcept { (void)::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
-
-private:
-    sigset_t before_;
-};
 
 // How a process ended.
 struct Exit {

@@ -32,6 +32,12 @@ extern "C" void headrace_note_signal(int number, siginfo_t* info, void* /*contex
 
 }  // namespace
 
+SignalsBlocked::SignalsBlocked() noexcept {
+    sigset_t all;
+    (void)::sigfillset(&all);
+    (void)::pthread_sigmask(SIG_SETMASK, &all, &before_);
+}
+
 Result<std::unique_ptr<SignalRelay>> SignalRelay::install() {
     std::unique_ptr<SignalRelay> relay(new SignalRelay());
     int ends[2];

@@ -18,6 +18,19 @@ struct ReceivedSignal {
     std::int32_t sender = 0;  // process id of the sender, 0 for the kernel
 };
 
+// Holds all signals back in this thread for as long as it lives.
+class SignalsBlocked {
+public:
+    SignalsBlocked() noexcept;
+    ~SignalsBlocked() { restore(); }
+    SignalsBlocked(const SignalsBlocked&) = delete;
+    SignalsBlocked& operator=(const SignalsBlocked&) = delete;
+    void restore() const noexcept { (void)::pthread_sigmask(SIG_SETMASK, &before_, nullptr); }
+
+private:
+    sigset_t before_;
+};
+
 // From its making until its end, SIGINT, SIGQUIT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2, SIGCONT and SIGWINCH no longer
 // act on this process but can be read from it, and SIGCHLD has its default action (a parent that ignores it would lose
 // the exit code). Signals that were ignored at the start stay ignored. Handlers are used and not a signal mask,
