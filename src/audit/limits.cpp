@@ -104,8 +104,7 @@ std::vector<std::string> limits_of(const Recording& recording, const std::vector
             "emptied environment, or in a container. Only the outside view is shown.");
         limits.push_back(
             "To see more of a Python program, start it without these options, keep PYTHONPATH and HEADRACE_SPOOL in "
-            "its "
-            "environment, and run headrace inside the container.");
+            "its environment, and run headrace inside the container.");
     } else if (!trainer.trained) {
         limits.push_back(trainer.torch ? "No training step was seen: no backward was followed by an optimizer step."
                                        : "No training step was seen: only PyTorch's are recognised.");

@@ -97,27 +97,35 @@ std::optional<std::size_t> PassNumbers::see(const Span& span) {
 
 // A batch is used by the backward that follows it.
 void PassFinder::see_use(const Span& span) {
-    if (kind(span) == Kind::train_mode) {
-        under_eval_ = span.b == 0;
-        if (!under_eval_ && over_) {  // a step that follows is that of something else
-            graded_.reset();
-        }
+    switch (kind(span)) {
+        case Kind::forward:
+            forward_ = true;
+            return;
+        case Kind::backward:
+            return see_backward(span);
+        case Kind::optimizer:
+            return see_optimizer();
+        case Kind::train_mode:
+            return see_mode(span);
+        default:
+            return;
     }
-    if (kind(span) == Kind::forward) {
-        forward_ = true;
-    } else if (kind(span) == Kind::backward) {
-        see_backward(span);
-    } else if (kind(span) == Kind::optimizer) {
-        see_optimizer();
-    } else if (kind(span) == Kind::train_mode && span.b == 0 && !before_eval_) {
-        before_eval_ = Before{current_, batch_, passes_.size()};
-    } else if (kind(span) == Kind::train_mode && span.b == 1) {
-        if (before_eval_ && was_evaluated(*before_eval_)) {
-            current_ = before_eval_->current;
-            batch_ = before_eval_->batch;
-        }
-        before_eval_.reset();
+}
+
+void PassFinder::see_mode(const Span& span) {
+    under_eval_ = span.b == 0;
+    if (under_eval_) {
+        before_eval_ = before_eval_ ? before_eval_ : Before{current_, batch_, passes_.size()};
+        return;
     }
+    if (over_) {  // a step that follows is that of something else
+        graded_.reset();
+    }
+    if (before_eval_ && was_evaluated(*before_eval_)) {
+        current_ = before_eval_->current;
+        batch_ = before_eval_->batch;
+    }
+    before_eval_.reset();
 }
 
 void PassFinder::see_backward(const Span& span) {

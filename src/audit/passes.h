@@ -78,6 +78,7 @@ private:
     void see_use(const Span& span);
     void see_backward(const Span& span);
     void see_optimizer();
+    void see_mode(const Span& span);
     void count_batch();
     bool only_evaluates(std::size_t pass) const;
     bool takes_gradients(std::size_t pass) const;
