@@ -29,13 +29,7 @@ for _ in range(2):
         out = model(x)
         watch.to("host")
         loss = out.pow(2).mean()
-        optimizer.zero_grad()
-        watch.to("compute.backward")
-        loss.backward()
-        watch.to("compute.optimizer")
-        optimizer.step()
-        watch.stepped()
-        program.losses.append(loss.item())
+        program.update(loss, optimizer)
         if step % 10 == 9:
             with watch.inside("evaluation"):
                 program.losses.append(evaluate())

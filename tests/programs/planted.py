@@ -111,15 +111,19 @@ class Program:
             out = model(x)
             self.watch.to("host")
             loss = out.pow(2).mean()
-            optimizer.zero_grad()
-            self.watch.to("compute.backward")
-            loss.backward()
-            self.watch.to("compute.optimizer")
-            optimizer.step()
-            self.watch.stepped()
-            self.losses.append(loss.item())
+            self.update(loss, optimizer)
             self.watch.ask()
         self.watch.exhausted()
+
+    def update(self, loss: torch.Tensor, optimizer: torch.optim.Optimizer) -> None:
+        """The end of a plain step: a backward and an optimizer step."""
+        optimizer.zero_grad()
+        self.watch.to("compute.backward")
+        loss.backward()
+        self.watch.to("compute.optimizer")
+        optimizer.step()
+        self.watch.stepped()
+        self.losses.append(loss.item())
 
     def finish(self, *models: nn.Module) -> None:
         """Leaves the measurements and prints the results."""
