@@ -217,7 +217,7 @@ def test_a_signal_at_the_begin_leaves_a_run_that_can_be_read(tmp_path: Path) -> 
     """However early headrace is ended, there is no folder of a run without its run.db."""
     delay = 1e-3  # s; grows until enough signals have come after the folder was made, however slow the machine is
     runs: list[Path] = []
-    command = [headrace_command(), "audit", "--quiet", "--dir", str(tmp_path), "--", "sleep", "60"]
+    command = [str(headrace_command()), "audit", "--quiet", "--dir", str(tmp_path), "--", "sleep", "60"]
     while len(runs) < 20:
         process = subprocess.Popen(command)
         time.sleep(delay)
