@@ -4,6 +4,7 @@
 #include <string.h>
 #include <structmember.h>
 
+#include "capture/costs.h"
 #include "capture/fetch.h"
 #include "capture/handlers.h"
 #include "capture/spool_writer.h"
@@ -188,7 +189,7 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std:
         case Kind::send: {
             const Py_ssize_t bytes = self != nullptr ? PyObject_Size(self) : 0;
             PyErr_Clear();
-            append(t, Kind::send, start, end - start, bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0, 0);
+            append(t, Kind::send, start, end - start, bytes > 0 ? static_cast<std::uint64_t>(bytes) : 0, thread_cpu());
             return;
         }
         case Kind::backward:
@@ -205,13 +206,30 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std:
     }
 }
 
+// Looks at what the thread and its process have used come in pairs around a wait, and no nearer than this to each
+// other.
+constexpr std::uint64_t usage_period = 5'000'000;  // nanoseconds
+
+void append_usage(Thread* t) {
+    const std::uint64_t run_queue = scheduled(t).run_queue;
+    const std::uint64_t own = thread_cpu();
+    const std::uint64_t when = now();
+    append(t, Kind::thread_cpu, when, 0, own, run_queue);
+    append(t, Kind::process_cpu, when, 0, process_cpu(), 0);
+}
+
 PyObject* timed_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
-    const std::uint64_t start = now();
+    const std::uint64_t called = now();
     ++t->header->hooks;
     const bool measure = measures_itself(t);
+    const bool looks = hook->kind == Kind::wait && called >= t->next_usage;
     if (hook->kind == Kind::wait) {
         forget_steps(t);
     }
+    if (looks) {
+        append_usage(t);
+    }
+    const std::uint64_t start = looks ? now() : called;
     const int depth = push(t, hook->kind, start);
     StandIns stand_ins{};
     if (hook->kind == Kind::fetch) {
@@ -222,7 +240,7 @@ PyObject* timed_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
     } else if (hook->kind == Kind::collate) {
         begin_collate(t, first_argument(args));
     }
-    std::uint64_t self_time = measure ? now() - start : 0;
+    std::uint64_t self_time = measure ? now() - called : 0;
     PyObject* result = PyObject_Call(hook->function, args, kwargs);
     const std::uint64_t end = now();
     take_out(stand_ins);
@@ -235,6 +253,10 @@ PyObject* timed_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
     }
     if (recording()) {
         finish_record(t, hook, args, result, start, end);
+        if (looks) {
+            append_usage(t);
+            t->next_usage = end + usage_period;
+        }
     }
     pop(t, depth);
     if (result == nullptr) {

@@ -278,6 +278,12 @@ std::uint64_t thread_cpu() noexcept {
     return nanoseconds(t);
 }
 
+std::uint64_t process_cpu() noexcept {
+    timespec t;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    return nanoseconds(t);
+}
+
 bool start(const char* folder, std::uint32_t version_hex, int rank_plus_1, int local_rank_plus_1) {
     const std::size_t length = strlen(folder);
     if (length >= sizeof process.folder) {

@@ -103,7 +103,8 @@ struct Thread {
     Scheduled last_scheduled;  // at the end of the last light batch that asked
     bool is_worker;
     bool has_fetched;
-    bool has_batches;  // of a loader
+    bool has_batches;          // of a loader
+    std::uint64_t next_usage;  // when what it uses is looked at again, around a wait
     bool batch_since_step;
     std::uint64_t steps;         // counted so far
     std::uint64_t last_counted;  // the optimizer whose step was counted last
@@ -146,7 +147,8 @@ void count_step(Thread* thread, std::uint64_t optimizer) noexcept;
 void stop_all(Thread* thread) noexcept;
 
 std::uint64_t nanoseconds(const timespec& t) noexcept;
-std::uint64_t now() noexcept;         // CLOCK_MONOTONIC, nanoseconds
-std::uint64_t thread_cpu() noexcept;  // CLOCK_THREAD_CPUTIME_ID, nanoseconds
+std::uint64_t now() noexcept;          // CLOCK_MONOTONIC, nanoseconds
+std::uint64_t thread_cpu() noexcept;   // CLOCK_THREAD_CPUTIME_ID, nanoseconds
+std::uint64_t process_cpu() noexcept;  // CLOCK_PROCESS_CPUTIME_ID, nanoseconds
 
 }  // namespace headrace::capture

@@ -50,7 +50,9 @@ KindText describe(Kind kind) noexcept {
         case Kind::put:
             return {"put", "moment: the worker handed a batch to its queue; b = batch index + 1"};
         case Kind::send:
-            return {"send", "interval: the feeder thread wrote a batch into the pipe; a = bytes"};
+            return {"send",
+                    "interval: the feeder thread wrote a batch into the pipe; a = bytes; b = CPU ns of the thread so "
+                    "far, 0: not known"};
         case Kind::cpu:
             return {"cpu",
                     "addition to fetch: its CPU time as the kernel divides it, which moves in ticks: only sums are "
@@ -91,6 +93,11 @@ KindText describe(Kind kind) noexcept {
             return {"group", "moment: the process joined the other ranks; a = rank; b = their number"};
         case Kind::phase:
             return {"phase", "interval: a part that the program marked itself; text phase_name follows"};
+        case Kind::thread_cpu:
+            return {"thread_cpu",
+                    "moment, before and after a wait; a = CPU ns of the thread so far; b = its run-queue ns so far"};
+        case Kind::process_cpu:
+            return {"process_cpu", "addition to thread_cpu; a = CPU ns of all threads of the process so far"};
         case Kind::step:
             return {"step", "moment: the program marked the end of a step itself"};
     }

@@ -33,7 +33,8 @@ enum class Kind : std::uint8_t {
     collate = 12,        // interval inside the fetch before: a = CPU ns, b = run-queue ns
     sample = 13,         // interval: one sample out of each batch; a = CPU ns, b = its number in the batch
     put = 14,            // moment: the worker handed a batch to its queue; b = batch index + 1
-    send = 15,           // interval: the feeder thread wrote a batch into the pipe; a = bytes
+    send = 15,           // interval: the feeder thread wrote a batch into the pipe; a = bytes, b = CPU ns of the thread
+                         // so far, 0: not known
     cpu = 16,            // of the fetch before: a = user CPU ns, b = system CPU ns (moves in ticks: sums are right)
     forward = 17,        // interval: the outermost module call; a = module
     backward = 18,       // interval: autograd
@@ -55,6 +56,8 @@ enum class Kind : std::uint8_t {
     step = 34,           // moment: the program marked the end of a step itself
     group = 35,          // moment: the process joined the other ranks; a = rank, b = their number
     brief_fetch = 36,    // interval: a fetch that kept its core; a = ns of its collation, b = samples
+    thread_cpu = 37,     // moment, before and after a wait: a = CPU ns of the thread so far, b = run-queue ns so far
+    process_cpu = 38,    // of the thread_cpu before: a = CPU ns of all threads of the process so far
 };
 
 enum class TextKind : std::uint32_t {
