@@ -13,9 +13,17 @@ namespace {
 constexpr double interval = 0.9;
 constexpr double normal_quantile = 1.6448536269514722;  // of the end of that interval
 
+double time_of(const StepTime& step) { return step.ended - step.asked; }
+
+double mean_time(std::span<const StepTime> steps) {
+    double sum = 0;
+    for (const StepTime& step : steps) sum += time_of(step);
+    return sum / static_cast<double>(steps.size());
+}
+
 // Of the steps of a replicate, `around` are before and as many after those that count: before the loop is steady, and
 // when its workers find nothing more to do.
-double mean_step(const Loop& loop, std::span<const std::size_t> places, std::size_t around) {
+double mean_of(const Loop& loop, std::span<const std::size_t> places, std::size_t around) {
     std::vector<BatchCost> batches;
     std::vector<StepCost> steps;
     batches.reserve(places.size());
@@ -25,8 +33,7 @@ double mean_step(const Loop& loop, std::span<const std::size_t> places, std::siz
         steps.push_back(loop.steps[place]);
     }
     const std::vector<StepTime> times = replay(batches, steps, loop.configuration, loop.cores);
-    const double begin = around == 0 ? 0 : times[around - 1].ended;
-    return (times[times.size() - around - 1].ended - begin) / static_cast<double>(times.size() - 2 * around);
+    return mean_time(std::span(times).subspan(around, times.size() - 2 * around));
 }
 
 // The work of a step and its batch together: where one of them depends on what was before it, so does this.
@@ -51,18 +58,31 @@ std::size_t steps_to_steady(const Configuration& configuration) noexcept {
     return std::size_t{2} * configuration.workers * configuration.prefetch_factor;
 }
 
-Reproduction reproduce(const Loop& recorded, std::span<const double> measured) {
-    const std::vector<StepTime> times =
-        replay(recorded.batches, recorded.steps, recorded.configuration, recorded.cores);
-    const std::size_t first = std::min(steps_to_steady(recorded.configuration), times.size() - 1);
-    std::vector<double> replayed;
-    for (std::size_t i = first; i < times.size(); ++i) {
-        replayed.push_back(times[i].ended - (i == 0 ? 0 : times[i - 1].ended));
+std::optional<Reproduction> reproduce(const Loop& recorded, std::span<const double> measured, std::size_t fewest) {
+    std::vector<std::size_t> ends = recorded.later_passes;
+    ends.push_back(recorded.steps.size());
+    std::vector<double> replayed, steady;
+    std::size_t begin = 0;
+    for (const std::size_t end : ends) {
+        const std::vector<StepTime> times =
+            replay(std::span(recorded.batches).subspan(begin, end - begin),
+                   std::span(recorded.steps).subspan(begin, end - begin), recorded.configuration, recorded.cores);
+        for (std::size_t i = steps_to_steady(recorded.configuration); i < times.size(); ++i) {
+            replayed.push_back(time_of(times[i]));
+            steady.push_back(measured[begin + i]);
+        }
+        begin = end;
     }
-    const std::span<const double> steady = measured.subspan(first);
-    const double mean = *stats::mean(steady);
-    const double p95 = *stats::quantile(steady, 0.95);
-    return {*stats::mean(replayed) / mean - 1, p95 > 0 ? *stats::quantile(replayed, 0.95) / p95 - 1 : 0};
+    if (steady.size() < std::max<std::size_t>(fewest, 1)) return std::nullopt;
+    const auto error = [](std::optional<double> replay, std::optional<double> truth) {
+        return *truth > 0 ? *replay / *truth - 1 : 0;
+    };
+    return Reproduction{error(stats::mean(replayed), stats::mean(steady)),
+                        error(stats::quantile(replayed, 0.95), stats::quantile(steady, 0.95))};
+}
+
+double mean_step(const Loop& loop) {
+    return mean_time(replay(loop.batches, loop.steps, loop.configuration, loop.cores));
 }
 
 Gain gain(const Loop& recorded, const Loop& changed, const GainOptions& options) {
@@ -76,7 +96,7 @@ Gain gain(const Loop& recorded, const Loop& changed, const GainOptions& options)
     std::vector<double> logs;
     for (std::size_t i = 0; i < options.replicates; ++i) {
         stats::draw_blocks(size, length, random, places);
-        logs.push_back(std::log(mean_step(recorded, places, around) / mean_step(changed, places, around)));
+        logs.push_back(std::log(mean_of(recorded, places, around) / mean_of(changed, places, around)));
     }
     const double middle = *stats::median(logs);
     // The mean of all steps varies less than that of the fewer ones of a replicate.

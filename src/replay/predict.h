@@ -1,7 +1,9 @@
 // What a change wins, from a recorded loop and the same loop changed. Pure: equal inputs give equal answers.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
@@ -13,6 +15,8 @@ namespace headrace::replay {
 struct Loop {
     std::vector<BatchCost> batches;
     std::vector<StepCost> steps;
+    // The first step of each pass over the loader, the first pass's left out: there its queues are empty again.
+    std::vector<std::size_t> later_passes;
     Configuration configuration;
     Cores cores = Cores::alike(1);
 };
@@ -29,9 +33,12 @@ bool holds(const Reproduction& reproduction) noexcept;
 // So many steps come before the loop is steady: its queues are filled twice.
 std::size_t steps_to_steady(const Configuration& configuration) noexcept;
 
-// `measured` is the time of each step in seconds, from the end of the step before to its own, as many as steps. The
-// first ones, before the loop is steady, do not count; at least one is left and its mean is above 0.
-Reproduction reproduce(const Loop& recorded, std::span<const double> measured);
+// `measured` is the time of each step in seconds, from when its batch was wanted to its end, as many as steps. The
+// first ones of each pass, before the loop is steady, do not count; none where fewer than `fewest` are left.
+std::optional<Reproduction> reproduce(const Loop& recorded, std::span<const double> measured, std::size_t fewest = 1);
+
+// The mean time of a step of all of them in their order, in seconds, in one replay.
+double mean_step(const Loop& loop);
 
 struct Gain {
     double ratio = 1;  // samples a second after the change, of those before it

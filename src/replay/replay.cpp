@@ -48,13 +48,14 @@ public:
     std::vector<StepTime> run();
 
 private:
-    enum class Doing { waiting, receiving, computing, blocked };
+    enum class Doing { waiting, receiving, computing, blocked, paused };
 
     void ask_for(std::size_t batches);
     void start(std::size_t worker);
     void want_batch();
     void take_step();
     void end_step();
+    void next_step();
     void advance();
     double trainers_rate() const;
     double workers_rate() const;
@@ -80,7 +81,7 @@ private:
     Doing doing_ = Doing::waiting;
     std::size_t step_ = 0;
     double left_ = 0;   // work when receiving or computing
-    double until_ = 0;  // the time when blocked
+    double until_ = 0;  // the time when blocked or paused
     std::size_t receiving_ = 0;
     std::deque<std::size_t> arrived_;  // and not yet received
     std::vector<bool> here_;           // received
@@ -139,6 +140,15 @@ void Simulation::take_step() {
 
 void Simulation::end_step() {
     times_[step_].ended = now_;
+    if (steps_[step_].pause > 0) {
+        doing_ = Doing::paused;
+        until_ = now_ + steps_[step_].pause;
+    } else {
+        next_step();
+    }
+}
+
+void Simulation::next_step() {
     if (++step_ == steps_.size()) return;
     times_[step_].asked = now_;
     want_batch();
@@ -153,7 +163,7 @@ void Simulation::advance() {
     if (!computing_.empty()) worker_done = now_ + (computing_.top().at - work_) / workers;
     double trainer_done = never;
     if (trainer_works) trainer_done = now_ + left_ / trainers;
-    if (doing_ == Doing::blocked) trainer_done = until_;
+    if (doing_ == Doing::blocked || doing_ == Doing::paused) trainer_done = until_;
     const double next = std::min({worker_done, trainer_done, next_of(blocked_), next_of(in_transit_)});
 
     work_ += workers * (next - now_);
@@ -178,8 +188,10 @@ void Simulation::advance() {
     } else if (doing_ == Doing::computing) {
         doing_ = Doing::blocked;
         until_ = now_ + steps_[step_].blocked;
-    } else {
+    } else if (doing_ == Doing::blocked) {
         end_step();
+    } else {
+        next_step();
     }
 }
 
@@ -200,7 +212,7 @@ std::vector<StepTime> without_workers(std::span<const BatchCost> batches, std::s
         const double began = now + batches[i].blocked + batches[i].cpu;
         const double ended = began + steps[i].cpu + steps[i].blocked;
         times.push_back({now, began, ended});
-        now = ended;
+        now = ended + steps[i].pause;
     }
     return times;
 }

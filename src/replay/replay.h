@@ -29,6 +29,7 @@ struct BatchCost {
 struct StepCost {
     double cpu = 0;      // as long as its threads need when nothing else is busy
     double blocked = 0;  // after that: a device, a file, another rank
+    double pause = 0;    // after the step, before the next batch is wanted: an evaluation, a checkpoint. Uses no core
 };
 
 struct Configuration {
@@ -41,6 +42,7 @@ struct Configuration {
 };
 
 // When the training thread wanted a batch, when it had it, and when it was done with it, from the start of the loop.
+// What is between the end of a step and the next one's begin is the pause.
 struct StepTime {
     double asked = 0;
     double began = 0;

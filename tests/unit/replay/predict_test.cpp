@@ -12,6 +12,7 @@ namespace {
 Loop alike(std::size_t count, const BatchCost& batch, const StepCost& step, unsigned workers) {
     return {std::vector<BatchCost>(count, batch),
             std::vector<StepCost>(count, step),
+            {},
             {.workers = workers},
             Cores::alike(100)};
 }
@@ -31,10 +32,8 @@ Loop varying(std::size_t count, double memory, std::uint64_t seed) {
 
 std::vector<double> measured(const Loop& loop) {
     std::vector<double> steps;
-    double before = 0;
     for (const StepTime& time : replay(loop.batches, loop.steps, loop.configuration, loop.cores)) {
-        steps.push_back(time.ended - before);
-        before = time.ended;
+        steps.push_back(time.ended - time.asked);
     }
     return steps;
 }
@@ -112,16 +111,16 @@ TEST(Gain, OfAPartOfTheStepsHasTheIntervalOfAll) {
 
 TEST(Reproduction, OfItsOwnStepsIsExact) {
     const Loop loop = varying(200, 0.3, 2);
-    const Reproduction same = reproduce(loop, measured(loop));
+    const Reproduction same = reproduce(loop, measured(loop)).value();
     EXPECT_NEAR(same.mean_error, 0, 1e-12);
     EXPECT_NEAR(same.p95_error, 0, 1e-12);
     EXPECT_TRUE(holds(same));
     std::vector<double> slower = measured(loop);
     for (double& step : slower) step *= 1.04;
-    EXPECT_NEAR(reproduce(loop, slower).mean_error, 1 / 1.04 - 1, 1e-9);
-    EXPECT_TRUE(holds(reproduce(loop, slower)));
+    EXPECT_NEAR(reproduce(loop, slower).value().mean_error, 1 / 1.04 - 1, 1e-9);
+    EXPECT_TRUE(holds(reproduce(loop, slower).value()));
     for (double& step : slower) step *= 1.04;
-    EXPECT_FALSE(holds(reproduce(loop, slower)));
+    EXPECT_FALSE(holds(reproduce(loop, slower).value()));
 }
 
 TEST(Reproduction, NeedsTheSlowStepsToo) {
@@ -133,8 +132,39 @@ TEST(Reproduction, NeedsTheSlowStepsToo) {
 TEST(Reproduction, LeavesTheFirstFillingsOut) {
     const Loop loop = alike(20, {0, 4, 0, 0}, {1, 0}, 2);
     std::vector<double> steps = measured(loop);
-    for (std::size_t i = 0; i < steps_to_steady(loop.configuration); ++i) steps[i] = 1000;
-    EXPECT_NEAR(reproduce(loop, steps).mean_error, 0, 1e-12);
+    const std::size_t first = steps_to_steady(loop.configuration);
+    for (std::size_t i = 0; i < first; ++i) steps[i] = 1000;
+    EXPECT_NEAR(reproduce(loop, steps).value().mean_error, 0, 1e-12);
+    EXPECT_TRUE(reproduce(loop, steps, 20 - first));
+    EXPECT_FALSE(reproduce(loop, steps, 20 - first + 1));
+}
+
+// Each pass fills its queues anew: 4 batches that 2 workers make in the time of 2, then a batch every 2.
+TEST(Reproduction, BeginsAnewWithEachPass) {
+    const Loop pass = alike(20, {0, 4, 0, 0}, {1, 0}, 2);
+    const std::vector<double> once = measured(pass);
+    Loop twice = alike(40, {0, 4, 0, 0}, {1, 0}, 2);
+    twice.later_passes = {20};
+    std::vector<double> steps = once;
+    steps.insert(steps.end(), once.begin(), once.end());
+    for (std::size_t i = 0; i < steps_to_steady(pass.configuration); ++i) steps[20 + i] = 1000;
+    EXPECT_NEAR(reproduce(twice, steps).value().mean_error, 0, 1e-12);
+    EXPECT_EQ(reproduce(twice, steps, 24).has_value(), true);
+    EXPECT_FALSE(reproduce(twice, steps, 25));
+}
+
+// An evaluation fills the queues and is no part of a step.
+TEST(MeanStep, DoesNotCountPauses) {
+    Loop loop = alike(100, {0, 4, 0, 0}, {4, 0}, 1);
+    const double without = mean_step(loop);
+    for (std::size_t i = 9; i < 100; i += 10) loop.steps[i].pause = 1000;
+    EXPECT_NEAR(mean_step(loop), without, 0.1);
+    Loop starved = alike(100, {0, 8, 0, 0}, {1, 0}, 1);
+    const double waiting = mean_step(starved);
+    for (std::size_t i = 9; i < 100; i += 10) starved.steps[i].pause = 1000;
+    EXPECT_LT(mean_step(starved), waiting - 1) << "two batches of ten are there when they are wanted";
+    Loop alone = alike(10, {0, 3, 0, 0}, {1, 0, 50}, 0);
+    EXPECT_NEAR(mean_step(alone), 4, 1e-12);
 }
 
 }  // namespace
