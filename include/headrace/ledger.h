@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "headrace/finding.h"
 #include "headrace/run.h"
 
 namespace headrace {
@@ -154,6 +155,9 @@ struct Audit {
     std::optional<std::int64_t> device_peak_bytes;
     std::optional<Outside> outside;  // absent when nothing was sampled
     Overhead overhead;
+    std::vector<Ceiling> ceilings;  // lowest first
+    Prediction prediction;
+    std::vector<Finding> findings;  // by the lower bound of the seconds saved, most first
     std::vector<std::string> limits;
     std::string next;  // the command to run next
 };

@@ -7,6 +7,7 @@
 #include <string>
 #include <utility>
 
+#include "audit/advice.h"
 #include "audit/batches.h"
 #include "audit/limits.h"
 #include "audit/outside.h"
@@ -282,6 +283,7 @@ audit::Analysis audit::analyze(const Recording& recording) {
     audit.device_peak_bytes = recording.device_peak;
     audit.overhead = make_overhead(run, first);
     audit.framework = recording.framework;
+    audit::add_advice(recording, analysis.trainers, audit);
     audit.limits = audit::limits_of(recording, analysis.trainers, one_group, audit.outside);
     return analysis;
 }

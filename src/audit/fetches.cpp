@@ -15,6 +15,7 @@ Fetch brief_fetch(const Span& span) {
     fetch.collate_begin = fetch.end - collate;
     fetch.samples = span.b;
     fetch.cpu = fetch.sample_wall = fetch.sample_cpu = static_cast<double>(span.duration - collate);
+    fetch.collate_cpu = static_cast<double>(collate);
     return fetch;
 }
 
@@ -29,6 +30,7 @@ std::optional<Fetch> Fetches::see(const Span& span) {
             next_.collate_begin = span.start;
             next_.collate_end = end_of(span);
             next_.cpu = -static_cast<double>(span.a);
+            next_.collate_cpu = static_cast<double>(span.a);
             next_.collate_queue = static_cast<double>(span.b);
             break;
         case Kind::fetch:

@@ -19,6 +19,7 @@ struct Fetch {
     double run_queue = 0;  // likewise
     double user = 0;       // of the whole fetch, in ticks
     double system = 0;
+    double collate_cpu = 0;
     double collate_queue = 0;
     std::uint64_t samples = 0;
     double sample_wall = 0;

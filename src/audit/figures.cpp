@@ -39,6 +39,26 @@ public:
         }
     }
 
+    template <class T, class Visit>
+    void added_list(const std::string& name, const std::vector<T>& items, Visit visit) {
+        list(name, items, visit);
+    }
+    // A number that may be below 0.
+    template <class T>
+    void any(const std::string& name, const T& field) {
+        (*this)(name, field);
+    }
+    template <class T, class Visit>
+    void optional(const std::string& name, const std::optional<T>& field, Visit visit) {
+        (*this)(name, field.has_value());
+        if (field) visit(*field);
+    }
+    // A word of a closed list.
+    template <class E>
+    void word(const std::string& name, const E& field, E) {
+        (*this)(name, std::string(headrace::name(field)));
+    }
+
 private:
     template <class T>
     static run::Figure value_of(const T& field) {
@@ -83,6 +103,44 @@ public:
         for (std::size_t i = 0; i < items.size(); ++i) {
             visit(numbered(name, i), items[i]);
         }
+    }
+
+    template <class T, class Visit>
+    void added_list(const std::string& name, std::vector<T>& items, Visit visit) {
+        if (figures_.contains(name)) list(name, items, visit);
+    }
+    void any(const std::string& name, double& field) {
+        const auto figure = figures_.find(name);
+        const double* value = figure != figures_.end() ? std::get_if<double>(&figure->second) : nullptr;
+        if (value != nullptr && std::isfinite(*value)) {
+            field = *value;
+        } else {
+            wrong_ = wrong_.empty() ? name : wrong_;
+        }
+    }
+    void any(const std::string& name, std::optional<double>& field) {
+        const auto figure = figures_.find(name);
+        field.reset();
+        if (figure != figures_.end() && !std::holds_alternative<std::monostate>(figure->second)) {
+            any(name, field.emplace());
+        }
+    }
+    template <class T, class Visit>
+    void optional(const std::string& name, std::optional<T>& field, Visit visit) {
+        bool there = false;
+        (*this)(name, there);
+        field.reset();
+        if (there) visit(field.emplace());
+    }
+    template <class E>
+    void word(const std::string& name, E& field, E last) {
+        std::string text;
+        (*this)(name, text);
+        for (int value = 0; value <= static_cast<int>(last); ++value) {
+            field = static_cast<E>(value);
+            if (headrace::name(field) == text) return;
+        }
+        wrong_ = wrong_.empty() ? name : wrong_;
     }
 
     const std::string& wrong() const { return wrong_; }  // the first that is missing or impossible; empty: none
@@ -143,6 +201,47 @@ void visit_loader(const std::string& name, Seen& loader, Visit& visit) {
     visit(name + ".training", loader.training);
 }
 
+template <class Range, class Visit>
+void visit_interval(const std::string& name, Range& interval, Visit& visit) {
+    visit.any(name + ".predicted", interval.predicted);
+    visit.any(name + ".low", interval.low);
+    visit.any(name + ".high", interval.high);
+}
+
+template <class Found, class Visit>
+void visit_finding(const std::string& name, Found& finding, Visit& visit) {
+    visit(name + ".id", finding.id);
+    visit.word(name + ".area", finding.area, Area::serve);
+    visit(name + ".title", finding.title);
+    visit(name + ".evidence", finding.evidence);
+    visit(name + ".fix.workers", finding.fix.workers);
+    visit(name + ".fix.threads", finding.fix.threads);
+    visit(name + ".fix.prefetch_factor", finding.fix.prefetch_factor);
+    visit(name + ".fix.persistent_workers", finding.fix.persistent_workers);
+    visit(name + ".fix.batch_size", finding.fix.batch_size);
+    visit.optional(name + ".gain", finding.gain, [&](auto& gain) {
+        visit_interval(name + ".gain.ratio", gain.ratio, visit);
+        visit_interval(name + ".gain.seconds_per_run", gain.seconds_per_run, visit);
+    });
+    visit.word(name + ".changes", finding.changes, Changes::semantics);
+    visit(name + ".remedy", finding.remedy);
+}
+
+template <class Whole, class Visit>
+void visit_advice(Whole& audit, Visit& visit) {
+    visit.added_list("ceilings", audit.ceilings, [&](const std::string& name, auto& ceiling) {
+        visit(name + ".name", ceiling.name);
+        visit(name + ".samples_per_second", ceiling.samples_per_second);
+        visit.word(name + ".basis", ceiling.basis, Basis::derived);
+    });
+    visit.added("prediction.valid", audit.prediction.valid);
+    visit.any("prediction.mean_error", audit.prediction.mean_error);
+    visit.any("prediction.p95_error", audit.prediction.p95_error);
+    visit.added("prediction.reason", audit.prediction.reason);
+    visit.added_list("findings", audit.findings,
+                     [&](const std::string& name, auto& finding) { visit_finding(name, finding, visit); });
+}
+
 // Every figure that comes from the spans: one list for writing and reading.
 template <class Whole, class Marked, class Visit>
 void visit_figures(Whole& audit, Marked& marked, Visit& visit) {
@@ -168,6 +267,7 @@ void visit_figures(Whole& audit, Marked& marked, Visit& visit) {
     visit("overhead.share", audit.overhead.share);
     visit("overhead.per_step_seconds", audit.overhead.per_step_seconds);
     visit("overhead.hooks_disabled", audit.overhead.hooks_disabled);
+    visit_advice(audit, visit);
     visit.list("ranks", audit.ranks, [&](const std::string& name, auto& ledger) { visit_rank(name, ledger, visit); });
     visit.list("loaders", audit.loaders, [&](const std::string& name, auto& seen) { visit_loader(name, seen, visit); });
     visit.list("limits", audit.limits, [&](const std::string& name, auto& limit) { visit(name, limit); });

@@ -116,6 +116,10 @@ void Recording::note(const Span& span, ThreadFacts& facts) {
         case Kind::put:
             facts.puts_batches = true;
             break;
+        case Kind::send:
+            ++facts.sends;
+            facts.send_cpu = span.b;
+            break;
         case Kind::worker_begin:
             facts.worker = true;
             break;

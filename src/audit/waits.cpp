@@ -112,6 +112,7 @@ void BatchWaits::take_inside(const Span& wait, std::optional<Fetch>& own) {
             own->collate_begin = span->start;
             own->collate_end = end_of(*span);
             own->cpu -= static_cast<double>(span->a);
+            own->collate_cpu = static_cast<double>(span->a);
             own->collate_queue = static_cast<double>(span->b);
         } else if (own && span->start < own->end && kind(*span) == Kind::fetch_samples) {
             own->run_queue = static_cast<double>(span->b);
@@ -119,19 +120,37 @@ void BatchWaits::take_inside(const Span& wait, std::optional<Fetch>& own) {
     }
 }
 
+// A look is two records; false for any other.
+bool BatchWaits::take_usage(const Span& span) {
+    if (kind(span) == Kind::thread_cpu) {
+        usage_ = {static_cast<double>(span.a), static_cast<double>(span.b)};
+    } else if (kind(span) == Kind::process_cpu && usage_) {
+        usage_->process_cpu = static_cast<double>(span.a);
+    } else {
+        return false;
+    }
+    return true;
+}
+
 bool BatchWaits::read() {
     for (const Span* span = spans_.peek(); span != nullptr; span = spans_.peek()) {
         const std::optional<std::size_t> pass = numbers_.see(*span);
         if (!is_wait(*span)) {
+            (void)take_usage(*span);
             spans_.pop();
             continue;
         }
         BatchWait& wait = waits_.emplace_back();
         wait.span = *span;
         wait.pass = &trainer_.passes[*pass];
+        wait.before = std::exchange(usage_, std::nullopt);
         spans_.pop();
         std::optional<Fetch> own;
         take_inside(wait.span, own);
+        for (span = wait.before ? spans_.peek() : nullptr; span != nullptr && take_usage(*span); span = spans_.peek()) {
+            spans_.pop();
+        }
+        wait.after = std::exchange(usage_, std::nullopt);
         std::optional<Fetch> made;
         if (!wait.pass->workers.empty() && wait.span.b != spool::wait_ended) {
             made = workers_.take(*wait.pass, wait.span.b & 0xffffffffU, wait.span);

@@ -52,12 +52,22 @@ private:
     std::size_t sweep_at_ = 64;  // so many workers: forget those that are not needed any more
 };
 
+// What a thread and its process had used up to a moment, in nanoseconds.
+struct Usage {
+    double cpu = 0;
+    double run_queue = 0;
+    double process_cpu = 0;
+};
+
 struct BatchWait {
     Span span;
     const Pass* pass = nullptr;
     // Of the worker where the pass has workers, otherwise inside the wait itself; none when it was not recorded.
     std::optional<Fetch> fetch;
     std::uint64_t samples = 0;  // 0: unknown
+    // Just before it began and just after it ended; none where they were not looked at.
+    std::optional<Usage> before;
+    std::optional<Usage> after;
 };
 
 struct BatchSum {
@@ -107,6 +117,7 @@ public:
 private:
     bool read();
     void take_inside(const Span& wait, std::optional<Fetch>& own);
+    bool take_usage(const Span& span);
     void add(const BatchWait& wait);
 
     const Trainer& trainer_;
@@ -116,6 +127,7 @@ private:
     Nanoseconds first_step_;
     bool count_all_;
     Throughput sum_;
+    std::optional<Usage> usage_;   // since the last wait
     std::deque<BatchWait> waits_;  // read and not passed over
 };
 

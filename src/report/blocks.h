@@ -35,6 +35,10 @@ Lines hot_lines(const Audit& audit, const Frame& frame, std::size_t most);
 // Steps, loader, samples, memory, overhead, ranks: a line or two each.
 Lines fact_lines(const Audit& audit, const Frame& frame);
 
+// What fixes would win, and which part of the work limits the rest, in at most `most` lines. Empty where no training
+// was seen.
+Lines advice_lines(const Audit& audit, const Frame& frame, std::size_t most);
+
 // What could not be seen, in at most `most` lines.
 Lines limit_lines(const Audit& audit, const Frame& frame, std::size_t most);
 

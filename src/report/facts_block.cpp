@@ -11,30 +11,10 @@
 namespace headrace::report {
 namespace {
 
-constexpr std::size_t label_columns = 11;
 constexpr double smallest_hot = 0.01;    // of the looks: below this a line is noise
 constexpr std::size_t limit_height = 2;  // of one limit where there is little room
 
-// A label and its text, wrapped beside it.
-Lines labelled(std::string_view label, std::string_view text, const Frame& frame) {
-    Lines lines = wrap(text, frame.columns() - label_columns);
-    for (std::size_t i = 0; i < lines.size(); ++i) {
-        const std::string left = base::pad_right(i == 0 ? label : "", label_columns);
-        lines[i] = frame.paint(Ink::bold, left) + lines[i];
-    }
-    return lines;
-}
-
 void append(Lines& lines, const Lines& more) { lines.insert(lines.end(), more.begin(), more.end()); }
-
-// 1,234 or 78.8 or 0.12: three digits or more, whatever the size.
-std::string figure(double value) {
-    if (!std::isfinite(value)) return "unknown";
-    const double size = std::abs(value);
-    if (size >= 1e15) return fmt::format("{:.3g}", value);
-    if (size >= 999.5) return base::format_count(std::llround(value));
-    return fmt::format("{:.{}f}", value, size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2);
-}
 
 std::string count(std::uint64_t value) {
     return base::format_count(static_cast<std::int64_t>(std::min<std::uint64_t>(value, INT64_MAX)));
@@ -119,8 +99,9 @@ Lines step_fact(const Audit& audit, const Frame& frame) {
         words.push_back(fmt::format("median {}", format_time(*steady.step_seconds_median)));
     }
     if (steady.step_seconds_p95) words.push_back(fmt::format("p95 {}", format_time(*steady.step_seconds_p95)));
-    if (steady.samples_per_second) words.push_back(fmt::format("{} samples/s", figure(*steady.samples_per_second)));
-    if (steady.tokens_per_second) words.push_back(fmt::format("{} tokens/s", figure(*steady.tokens_per_second)));
+    if (steady.samples_per_second)
+        words.push_back(fmt::format("{} samples/s", format_figure(*steady.samples_per_second)));
+    if (steady.tokens_per_second) words.push_back(fmt::format("{} tokens/s", format_figure(*steady.tokens_per_second)));
     const Loader* loader = shown_loader(audit);
     if (steady.batch_size && (loader == nullptr || loader->batch_size != steady.batch_size)) {
         words.push_back(fmt::format("batch {}", count(*steady.batch_size)));

@@ -182,6 +182,58 @@ Json outside_json(const std::optional<Outside>& outside) {
     return json;
 }
 
+Json ceilings_json(const std::vector<Ceiling>& ceilings) {
+    Json json = Json::array();
+    for (const Ceiling& ceiling : ceilings) {
+        json.push_back({{"name", ceiling.name},
+                        {"samples_per_second", ceiling.samples_per_second},
+                        {"basis", name(ceiling.basis)}});
+    }
+    return json;
+}
+
+Json prediction_json(const Prediction& prediction) {
+    return {
+        {"valid", prediction.valid},
+        {"reproduction", {{"mean_error", known(prediction.mean_error)}, {"p95_error", known(prediction.p95_error)}}},
+        {"reason", text_or_null(prediction.reason)}};
+}
+
+Json interval_json(const Interval& interval) {
+    return {{"predicted", interval.predicted}, {"low", interval.low}, {"high", interval.high}};
+}
+
+Json gain_json(const std::optional<Gain>& gain) {
+    if (!gain) return nullptr;
+    return {{"ratio", interval_json(gain->ratio)}, {"seconds_per_run", interval_json(gain->seconds_per_run)}};
+}
+
+Json fix_json(const LoaderFix& fix) {
+    Json parameters = {{"workers", known(fix.workers)},
+                       {"threads", known(fix.threads)},
+                       {"prefetch_factor", known(fix.prefetch_factor)},
+                       {"persistent_workers", known(fix.persistent_workers)},
+                       {"batch_size", known(fix.batch_size)}};
+    return {{"kind", "loader"}, {"parameters", std::move(parameters)}};
+}
+
+Json findings_json(const std::vector<Finding>& findings) {
+    Json json = Json::array();
+    for (const Finding& finding : findings) {
+        json.push_back({{"id", finding.id},
+                        {"area", name(finding.area)},
+                        {"title", finding.title},
+                        {"evidence", finding.evidence},
+                        {"fix", fix_json(finding.fix)},
+                        {"gain", gain_json(finding.gain)},
+                        {"changes", name(finding.changes)},
+                        {"remedy", finding.remedy},
+                        {"call_site", nullptr},
+                        {"try", nullptr}});
+    }
+    return json;
+}
+
 }  // namespace
 
 std::string render_json(const Audit& audit) {
@@ -199,6 +251,9 @@ std::string render_json(const Audit& audit) {
                         {"share", audit.overhead.share},
                         {"per_step_seconds", known(audit.overhead.per_step_seconds)},
                         {"hooks_disabled", audit.overhead.hooks_disabled}};
+    json["ceilings"] = ceilings_json(audit.ceilings);
+    json["prediction"] = prediction_json(audit.prediction);
+    json["findings"] = findings_json(audit.findings);
     json["limits"] = audit.limits;
     json["next"] = text_or_null(audit.next);
     // Arguments and paths are bytes: what is no UTF-8 in them becomes U+FFFD.

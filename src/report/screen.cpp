@@ -99,6 +99,15 @@ Lines wrap(std::string_view text, std::size_t columns) {
     return lines;
 }
 
+Lines labelled(std::string_view label, std::string_view text, const Frame& frame) {
+    Lines lines = wrap(text, frame.columns() - label_columns);
+    for (std::size_t i = 0; i < lines.size(); ++i) {
+        const std::string left = base::pad_right(i == 0 ? label : "", label_columns);
+        lines[i] = frame.paint(Ink::bold, left) + lines[i];
+    }
+    return lines;
+}
+
 std::string to_ascii(std::string_view text) {
     std::string ascii;
     ascii.reserve(text.size());
@@ -138,6 +147,14 @@ std::string format_time(double seconds) {
     constexpr double longest = 1e10;  // 300 years
     if (std::isfinite(seconds) && std::abs(seconds) > longest) return fmt::format("{:.1e} s", seconds);
     return base::format_seconds(seconds);
+}
+
+std::string format_figure(double value) {
+    if (!std::isfinite(value)) return "unknown";
+    const double size = std::abs(value);
+    if (size >= 1e15) return fmt::format("{:.3g}", value);
+    if (size >= 999.5) return base::format_count(std::llround(value));
+    return fmt::format("{:.{}f}", value, size >= 99.95 ? 0 : size >= 9.995 ? 1 : 2);
 }
 
 std::string format_tenths(int tenths) { return fmt::format("{}.{} %", tenths / 10, tenths % 10); }

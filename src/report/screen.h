@@ -33,6 +33,12 @@ std::string bar(double share, std::size_t columns);
 // `text` broken at spaces into lines of at most `columns`; what has no space to break at is cut with an ellipsis.
 Lines wrap(std::string_view text, std::size_t columns);
 
+// How wide the labels of facts are.
+inline constexpr std::size_t label_columns = 11;
+
+// A label and its text, wrapped beside it.
+Lines labelled(std::string_view label, std::string_view text, const Frame& frame);
+
 // The same text in ASCII, taking the same columns: bars become #, an ellipsis *, other characters ?.
 std::string to_ascii(std::string_view text);
 
@@ -42,6 +48,9 @@ std::vector<int> tenths_of_percent(const std::vector<double>& parts);
 
 // A time for people; one that no clock can have measured is told in few digits, so that it cannot break a line.
 std::string format_time(double seconds);
+
+// 1,234 or 78.8 or 0.12: three digits or more, whatever the size.
+std::string format_figure(double value);
 
 // 612 as "61.2 %".
 std::string format_tenths(int tenths);

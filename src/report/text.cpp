@@ -17,24 +17,25 @@ struct Density {
     std::size_t ledger;
     std::size_t outside;
     std::size_t hot;
+    std::size_t findings;
     std::size_t limits;
     std::size_t gaps;  // so many blocks from the top have an empty line before them
 };
 constexpr std::array<Density, 10> densities = {{
-    {18, 12, 6, 8, 6},
-    {18, 9, 6, 6, 6},
-    {18, 6, 6, 4, 6},
-    {18, 6, 6, 3, 3},
-    {18, 4, 4, 2, 3},
-    {18, 4, 4, 2, 2},
-    {18, 3, 3, 2, 2},
-    {14, 3, 3, 2, 2},
-    {12, 3, 2, 1, 1},
-    {10, 3, 2, 1, 0},
+    {18, 12, 6, 12, 8, 6},
+    {18, 9, 6, 12, 6, 6},
+    {18, 6, 6, 10, 4, 6},
+    {18, 6, 6, 8, 3, 3},
+    {18, 4, 4, 7, 2, 3},
+    {18, 4, 4, 6, 2, 2},
+    {18, 3, 3, 6, 2, 2},
+    {14, 3, 3, 5, 2, 2},
+    {12, 3, 2, 5, 1, 1},
+    {10, 3, 2, 4, 1, 0},
 }};
 
 report::Lines compose(const Audit& audit, const report::Frame& frame, const Density& density) {
-    const std::array<report::Lines, 7> blocks = {{
+    const std::array<report::Lines, 8> blocks = {{
         report::title_lines(audit, frame),
         report::headline_lines(audit, frame),
         report::ledger_lines(audit, frame, density.ledger),
@@ -42,6 +43,7 @@ report::Lines compose(const Audit& audit, const report::Frame& frame, const Dens
         report::outside_lines(audit, frame, density.outside),
         report::hot_lines(audit, frame, density.hot),
         report::fact_lines(audit, frame),
+        report::advice_lines(audit, frame, density.findings),
     }};
     report::Lines lines;
     for (std::size_t i = 0; i < blocks.size(); ++i) {

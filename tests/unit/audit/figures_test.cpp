@@ -66,11 +66,15 @@ TEST(Figures, GiveTheSameAuditBack) {
     EXPECT_EQ(derived.input_wait.size(), stage_count);
 }
 
+bool is_of_later_runs(const std::string& name) {
+    return name == "stopped" || name == "ceilings" || name == "findings" || name.starts_with("prediction.");
+}
+
 TEST(Figures, AreAllNeeded) {
     const Analyzed whole(5);
     const run::Figures figures = derive(whole.analysis.audit).figures;
     for (const auto& [name, value] : figures) {
-        if (name == "stopped") continue;  // earlier runs do not have it
+        if (is_of_later_runs(name)) continue;
         run::Figures fewer = figures;
         fewer.erase(name);
         const Result<Audit> back = restore(whole.run, fewer);
@@ -89,6 +93,58 @@ TEST(Figures, AreAllNeeded) {
         wrong[name] = value;
         EXPECT_FALSE(restore(whole.run, wrong)) << name;
     }
+}
+
+// Advice of every shape, which the made-up run has none of.
+Audit advised(Audit audit) {
+    audit.ceilings = {{"transport", 700.5, Basis::derived}, {"compute", 900, Basis::measured}};
+    audit.prediction = {true, -0.01, 0.02, ""};
+    Finding finding;
+    finding.id = "input.workers";
+    finding.title = "2 workers instead of none";
+    finding.evidence = "It waited.";
+    finding.fix = {2, std::nullopt, 4, true, std::nullopt};
+    finding.gain = Gain{{1.2, 0.9, 1.5}, {3, -1, 6}};
+    finding.changes = Changes::random_streams;
+    finding.remedy = "Do it.";
+    audit.findings = {finding, finding};
+    audit.findings[1].id = "serve.slo";
+    audit.findings[1].area = Area::serve;
+    audit.findings[1].gain.reset();
+    return audit;
+}
+
+TEST(Figures, GiveTheAdviceBack) {
+    const Analyzed whole(5);
+    const run::Figures figures = derive(advised(whole.analysis.audit)).figures;
+    const Result<Audit> back = restore(whole.run, figures);
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_EQ(derive(*back).figures, figures);
+    EXPECT_EQ(back->ceilings.at(1).basis, Basis::measured);
+    EXPECT_EQ(back->prediction.mean_error, -0.01);
+    EXPECT_EQ(back->findings.at(0).gain->seconds_per_run.low, -1);
+    EXPECT_EQ(back->findings.at(0).fix.persistent_workers, true);
+    EXPECT_EQ(back->findings.at(1).area, Area::serve);
+    EXPECT_FALSE(back->findings.at(1).gain);
+    for (const auto& [name, value] : figures) {
+        if (is_of_later_runs(name)) continue;
+        run::Figures fewer = figures;
+        fewer.erase(name);
+        EXPECT_FALSE(restore(whole.run, fewer)) << name;
+    }
+    run::Figures wrong = figures;
+    wrong["findings.0.area"] = "none";
+    EXPECT_FALSE(restore(whole.run, wrong));
+}
+
+TEST(Figures, OfAnEarlierRunHaveNoAdvice) {
+    const Analyzed whole(5);
+    run::Figures figures = derive(whole.analysis.audit).figures;
+    std::erase_if(figures, [](const auto& figure) { return is_of_later_runs(figure.first); });
+    const Result<Audit> back = restore(whole.run, figures);
+    ASSERT_TRUE(back) << back.error().message;
+    EXPECT_FALSE(back->prediction.valid);
+    EXPECT_EQ(back->prediction.reason, "");
 }
 
 TEST(Figures, SayWhetherMaxStepsEndedTheRecording) {

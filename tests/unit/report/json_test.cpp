@@ -22,7 +22,9 @@ Json parsed(const Audit& audit) { return Json::parse(render_json(audit)); }
 TEST(RenderJson, HasEveryKeyInTheDocumentedOrder) {
     for (const Audit& audit : {made_up::empty(), made_up::input_bound(), made_up::crowded()}) {
         const Json json = parsed(audit);
-        EXPECT_EQ(keys(json), "schema run ledger ranks steady input memory outside overhead limits next");
+        EXPECT_EQ(
+            keys(json),
+            "schema run ledger ranks steady input memory outside overhead ceilings prediction findings limits next");
         EXPECT_EQ(
             keys(json["run"]),
             "id name command started wall_seconds exit_code signal outcome machine code framework processes ranks");
@@ -39,6 +41,29 @@ TEST(RenderJson, HasEveryKeyInTheDocumentedOrder) {
         EXPECT_EQ(keys(json["memory"]), "host_peak_bytes device_peak_bytes");
         EXPECT_EQ(keys(json["overhead"]), "seconds share per_step_seconds hooks_disabled");
     }
+}
+
+TEST(RenderJson, HasTheFindingsWithEveryKey) {
+    Audit audit = made_up::input_bound();
+    EXPECT_EQ(parsed(audit)["prediction"].dump(),
+              R"({"valid":false,"reproduction":{"mean_error":null,"p95_error":null},"reason":null})");
+    EXPECT_EQ(parsed(audit)["findings"], Json::array());
+    audit.ceilings = {{"compute", 12.5, Basis::derived}};
+    audit.prediction = {true, 0.01, -0.02, ""};
+    audit.findings.resize(2);
+    audit.findings[0].id = "input.workers";
+    audit.findings[0].fix.workers = 2;
+    audit.findings[0].gain = Gain{{1.5, 1.4, 1.6}, {9, 8, 10}};
+    const Json json = parsed(audit);
+    EXPECT_EQ(json["ceilings"].dump(), R"([{"name":"compute","samples_per_second":12.5,"basis":"derived"}])");
+    EXPECT_EQ(json["prediction"]["reproduction"]["p95_error"], -0.02);
+    const Json& finding = json["findings"][0];
+    EXPECT_EQ(keys(finding), "id area title evidence fix gain changes remedy call_site try");
+    EXPECT_EQ(finding["fix"].dump(), R"({"kind":"loader","parameters":{"workers":2,"threads":null,"prefetch_factor":)"
+                                     R"(null,"persistent_workers":null,"batch_size":null}})");
+    EXPECT_EQ(finding["gain"]["ratio"].dump(), R"({"predicted":1.5,"low":1.4,"high":1.6})");
+    EXPECT_EQ(finding["gain"]["seconds_per_run"]["low"], 8.0);
+    EXPECT_TRUE(json["findings"][1]["gain"].is_null());
 }
 
 TEST(RenderJson, HasTheLedgerInItsFixedOrderWithZeros) {

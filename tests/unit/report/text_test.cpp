@@ -39,9 +39,28 @@ Audit crowded_outside() {
     return audit;
 }
 
+// More findings than a screen holds, with words that would do harm.
+Audit well_advised() {
+    Audit audit = made_up::crowded();
+    audit.prediction.valid = true;
+    for (int i = 0; i < 20; ++i) {
+        audit.ceilings.push_back({"\x1b[2J" + std::string(50, 'c'), 1e300, Basis::derived});
+        audit.findings.push_back({"input.\x1b[2J",
+                                  Area::input,
+                                  std::string(300, 't'),
+                                  "",
+                                  {},
+                                  {},
+                                  Changes::nothing,
+                                  "\x1b[2J" + std::string(300, 'r')});
+        audit.findings.back().gain = Gain{{1e300, -1e300, 1e300}, {1e300, -1e300, 1e300}};
+    }
+    return audit;
+}
+
 std::vector<Audit> all_shapes() {
-    return {made_up::empty(),     made_up::input_bound(),  made_up::crowded(), made_up::hostile(),
-            made_up::untrained(), made_up::outside_only(), crowded_outside()};
+    return {well_advised(),     made_up::empty(),     made_up::input_bound(),  made_up::crowded(),
+            made_up::hostile(), made_up::untrained(), made_up::outside_only(), crowded_outside()};
 }
 
 std::string without_colours(const std::string& text) {
@@ -113,6 +132,44 @@ Not seen   Storage behind a page cache cannot be told from storage:
            bytes_from_storage counts what was read.
 Next       headrace report 20261124T000319Z-1f3a --json -
 )");
+}
+
+// What stands from the first finding to the next command.
+std::string advice_of(const Audit& audit) {
+    const std::string text = render_text(audit, plain);
+    const std::size_t begin = text.find("Findings");
+    return begin == std::string::npos ? "" : text.substr(begin, text.find("Not seen") - begin);
+}
+
+TEST(RenderText, ShowsWhatAFixWouldWin) {
+    Audit audit = made_up::input_bound();
+    audit.prediction.valid = true;
+    audit.ceilings = {{"worker_cpu", 196.25, Basis::derived}, {"compute", 1234.5, Basis::derived}};
+    EXPECT_EQ(advice_of(audit), R"(Findings   none: no other number of workers or prefetch factor is predicted to
+           win 5 %
+Ceilings   worker_cpu 196, compute 1,235 samples/s
+)");
+    Finding finding;
+    finding.id = "input.workers";
+    finding.title = "8 workers instead of 2";
+    finding.gain = Gain{{2.5, 2.1, 2.95}, {137, -3, 160}};
+    finding.remedy = "Give the training DataLoader num_workers=8.";
+    audit.findings = {finding};
+    EXPECT_EQ(advice_of(audit), R"(Findings   input.workers: 8 workers instead of 2; predicted 2.50x samples/s
+           (2.10 to 2.95), 2 min 17 s less a run (-3.0 s to 2 min 40 s); not
+           tried
+           Give the training DataLoader num_workers=8.
+Ceilings   worker_cpu 196, compute 1,235 samples/s
+)");
+}
+
+TEST(RenderText, SaysWhyNothingIsPredicted) {
+    Audit audit = made_up::input_bound();
+    EXPECT_EQ(advice_of(audit), "");
+    audit.prediction.reason = "Nothing is predicted: several ranks are not predicted yet.";
+    EXPECT_EQ(advice_of(audit), "Findings   Nothing is predicted: several ranks are not predicted yet.\n");
+    audit.trained = false;
+    EXPECT_EQ(advice_of(audit), "");
 }
 
 TEST(RenderText, FitsTheFullestRunOnOneScreen) {

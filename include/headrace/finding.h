@@ -1,0 +1,71 @@
+// What a fix would win: the ceilings of a run, whether its loop could be replayed, and the findings. Plain structs;
+// docs/formats/report.schema.json is the same thing as JSON. Times are in seconds; ratios are speed with the fix over
+// speed without it, above 1 is a gain.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace headrace {
+
+enum class Basis : std::uint8_t { measured, derived };
+std::string_view name(Basis basis) noexcept;
+
+// Samples a second, if one part of the work were the only limit.
+struct Ceiling {
+    std::string name;  // worker_cpu, collate, transport, compute
+    double samples_per_second = 0;
+    Basis basis = Basis::derived;
+};
+
+// Whether the replay of the run as it was comes near enough to what was measured: only then is anything predicted.
+struct Prediction {
+    bool valid = false;
+    std::optional<double> mean_error;  // of the mean step, relative to the measured one, signed
+    std::optional<double> p95_error;   // of the 95th percentile of the steps, the same
+    std::string reason;                // why it is not valid: a sentence; empty where it is
+};
+
+enum class Area : std::uint8_t { input, prep, compute, evaluate, serve };
+std::string_view name(Area area) noexcept;
+
+// What a fix may change in the results of the program.
+enum class Changes : std::uint8_t { nothing, rounding, random_streams, numerics, semantics };
+std::string_view name(Changes changes) noexcept;
+
+// A predicted value and the ends of its 90 % interval.
+struct Interval {
+    double predicted = 0;
+    double low = 0;
+    double high = 0;
+};
+
+struct Gain {
+    Interval ratio;            // of steady samples a second
+    Interval seconds_per_run;  // saved in the whole run; below 0: lost
+};
+
+// A joint point of a loader and its training loop; absent where it stays as it is.
+struct LoaderFix {
+    std::optional<std::uint64_t> workers;
+    std::optional<std::uint64_t> threads;
+    std::optional<std::uint64_t> prefetch_factor;
+    std::optional<bool> persistent_workers;
+    std::optional<std::uint64_t> batch_size;
+};
+
+struct Finding {
+    std::string id;  // AREA.KIND, unique in a run
+    Area area = Area::input;
+    std::string title;
+    std::string evidence;  // figures of this run, in a sentence
+    LoaderFix fix;
+    std::optional<Gain> gain;  // absent for one that promises no speed
+    Changes changes = Changes::nothing;
+    std::string remedy;
+};
+
+}  // namespace headrace

@@ -1,0 +1,14 @@
+// What the areas make of a run: the ceilings, whether its loop can be replayed, and what each fix would win.
+#pragma once
+
+#include <vector>
+
+#include "audit/training.h"
+#include "headrace/ledger.h"
+
+namespace headrace::audit {
+
+// Sets the ceilings, the prediction and the findings of an audit that is complete but for them.
+void add_advice(const Recording& recording, const std::vector<Trainer>& trainers, Audit& audit);
+
+}  // namespace headrace::audit

@@ -1,0 +1,346 @@
+#include "audit/loop.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+#include <set>
+#include <utility>
+
+#include "audit/timeline.h"
+#include "audit/waits.h"
+#include "stats/quantile.h"
+
+namespace headrace::audit {
+namespace {
+
+constexpr double nanosecond = 1e-9;  // seconds
+
+// A busy core does so much of the work that it does alone when another one is busy beside it: two did 1.7 to 1.8 times
+// the work of one on the machines that were tried.
+constexpr double added_by_a_core = 0.85;
+
+// What the threads of a gang do of their work, beside their part of the cores, when one of them has to wait for a core
+// and the others spin: 0.4 to 0.65 on the machines that were tried.
+constexpr double gang_without_a_core = 0.5;
+
+// From just after one wait to just before another: what the thread used for the steps between them.
+struct Stretch {
+    std::size_t first;
+    std::size_t last;  // not in it
+    double cpu;        // of the thread, of waits that are inside taken out where they are known
+    double run_queue;
+    double process_cpu;       // likewise
+    std::size_t inner_waits;  // whose CPU time is still in it
+};
+
+// What a step took of the time, without its wait.
+struct StepWall {
+    double loop = 0;
+    double pause = 0;
+};
+
+bool is_pause(Entry entry) {
+    switch (entry) {
+        case Entry::startup_launch:
+        case Entry::startup_imports:
+        case Entry::startup_setup:
+        case Entry::startup_workers:
+        case Entry::evaluation:
+        case Entry::checkpoint:
+        case Entry::teardown:
+        case Entry::unattributed:
+            return true;
+        default:
+            return false;
+    }
+}
+
+class LoopReader {
+public:
+    LoopReader(const Recording& recording, const Trainer& trainer)
+        : recording_(recording), trainer_(trainer), waits_(recording, trainer, 0, false) {}
+
+    void take(const Segment& segment);
+    Result<RecordedLoop> finish();
+
+private:
+    struct Shares {
+        double cpu;  // of a step's time
+        double blocked;
+        double threads;
+    };
+
+    void begin_batch(const BatchWait& wait);
+    void end_pass();
+    void drop_step();
+    void add_batch(const BatchWait& wait);
+    void close_stretch(const BatchWait& wait);
+    void take_receive(const BatchWait& wait);
+    double receive() const;
+    double send() const;
+    double transit(double receive, double send) const;
+    std::optional<Shares> divide_steps(double receive);
+    void set_steps(const Shares& typical);
+    void calm();
+
+    const Recording& recording_;
+    const Trainer& trainer_;
+    BatchWaits waits_;
+    Nanoseconds wait_ = -1;        // begin of the last wait
+    bool training_wait_ = false;   // it was for a batch that is trained on
+    const Pass* pass_ = nullptr;   // of the last batch
+    bool in_step_ = false;         // which has not ended
+    std::vector<StepWall> walls_;  // of each step
+    std::vector<bool> known_;      // its costs are set
+    std::optional<Usage> after_;   // what was used just after the wait that began the stretch
+    std::size_t first_ = 0;        // of the stretch
+    double inner_cpu_ = 0;         // of its waits
+    std::size_t inner_waits_ = 0;
+    std::vector<Stretch> stretches_;
+    std::vector<double> latencies_;  // from the end of the fetch of a batch that was waited for to the end of its wait
+    double receive_cpu_ = 0;
+    std::size_t receives_ = 0;
+    std::size_t without_fetch_ = 0;
+    RecordedLoop recorded_;
+};
+
+void LoopReader::take(const Segment& segment) {
+    const double length = static_cast<double>(segment.end - segment.begin) * nanosecond;
+    if (segment.span != nullptr && kind(*segment.span) == Kind::wait) {
+        if (segment.span->start != wait_) {
+            wait_ = segment.span->start;
+            const BatchWait* wait = waits_.at(wait_);
+            training_wait_ = wait != nullptr && wait->pass->training;
+            if (training_wait_) begin_batch(*wait);
+        }
+        if (!training_wait_ && in_step_) walls_.back().pause += length;
+    } else if (in_step_) {
+        (is_pause(segment.entry) ? walls_.back().pause : walls_.back().loop) += length;
+    }
+}
+
+void LoopReader::begin_batch(const BatchWait& wait) {
+    if (in_step_ && wait.pass != pass_) drop_step();  // the loop was left: who knows where its last step ended
+    if (wait.before) close_stretch(wait);
+    if (wait.span.b == spool::wait_ended) {
+        in_step_ = false;
+        pass_ = nullptr;
+        return;
+    }
+    if (wait.pass != pass_ && !walls_.empty()) recorded_.loop.later_passes.push_back(walls_.size());
+    pass_ = wait.pass;
+    recorded_.pass = static_cast<std::size_t>(pass_ - trainer_.passes.data());
+    in_step_ = true;
+    add_batch(wait);
+    take_receive(wait);
+    if (wait.before) {
+        after_ = wait.after;
+        first_ = walls_.size() - 1;
+        inner_cpu_ = 0;
+        inner_waits_ = 0;
+    }
+}
+
+void LoopReader::drop_step() {
+    walls_.pop_back();
+    recorded_.loop.batches.pop_back();
+    recorded_.measured.pop_back();
+    if (!recorded_.loop.later_passes.empty() && recorded_.loop.later_passes.back() == walls_.size()) {
+        recorded_.loop.later_passes.pop_back();
+    }
+    in_step_ = false;
+    after_.reset();
+}
+
+void LoopReader::add_batch(const BatchWait& wait) {
+    replay::BatchCost cost;
+    const bool alone = wait.pass->workers.empty();
+    double inside = static_cast<double>(wait.span.duration);  // of the wait, that is no fetch
+    if (const std::optional<Fetch>& fetch = wait.fetch) {
+        const auto whole = static_cast<double>(fetch->end - fetch->begin);
+        cost.cpu = std::min(std::max(0.0, fetch->cpu) + fetch->collate_cpu, whole);
+        cost.blocked = std::max(0.0, whole - cost.cpu - fetch->run_queue - fetch->collate_queue);
+        recorded_.fetched.samples += static_cast<double>(fetch->samples);
+        recorded_.fetched.cpu += std::max(0.0, fetch->cpu) * nanosecond;
+        recorded_.fetched.collate += fetch->collate_cpu * nanosecond;
+        if (alone) {
+            inside = std::max(0.0, inside - whole);
+        } else if (fetch->end > wait.span.start) {
+            latencies_.push_back(static_cast<double>(end_of(wait.span) - fetch->end) * nanosecond);
+        }
+    } else {
+        ++without_fetch_;
+    }
+    if (alone) cost.cpu += inside;
+    if (alone && !wait.before) inner_cpu_ += cost.cpu;
+    if (!alone && !wait.before) ++inner_waits_;
+    recorded_.loop.batches.push_back({cost.blocked * nanosecond, cost.cpu * nanosecond, 0, 0});
+    recorded_.measured.push_back(static_cast<double>(wait.span.duration) * nanosecond);
+    walls_.emplace_back();
+}
+
+void LoopReader::take_receive(const BatchWait& wait) {
+    if (wait.before && wait.after && !wait.pass->workers.empty()) {
+        receive_cpu_ += std::max(0.0, wait.after->cpu - wait.before->cpu) * nanosecond;
+        ++receives_;
+    }
+}
+
+void LoopReader::close_stretch(const BatchWait& wait) {
+    if (after_ && first_ < walls_.size()) {
+        stretches_.push_back({first_, walls_.size(), (wait.before->cpu - after_->cpu - inner_cpu_) * nanosecond,
+                              (wait.before->run_queue - after_->run_queue) * nanosecond,
+                              (wait.before->process_cpu - after_->process_cpu - inner_cpu_) * nanosecond,
+                              inner_waits_});
+    }
+    after_.reset();
+}
+
+double LoopReader::receive() const { return receives_ == 0 ? 0 : receive_cpu_ / static_cast<double>(receives_); }
+
+// CPU time for a batch of the threads that write batches into the pipes of the loader.
+double LoopReader::send() const {
+    std::set<std::uint32_t> pids;
+    for (const Pass& pass : trainer_.passes) {
+        if (pass.training) pids.insert(pass.workers.begin(), pass.workers.end());
+    }
+    double cpu = 0, batches = 0;
+    for (const std::uint32_t pid : pids) {
+        const auto threads = recording_.threads_of.find(pid);
+        if (threads == recording_.threads_of.end()) continue;
+        for (const std::size_t thread : threads->second) {
+            cpu += static_cast<double>(recording_.threads[thread].send_cpu) * nanosecond;
+            batches += static_cast<double>(recording_.threads[thread].sends);
+        }
+    }
+    return batches > 0 ? cpu / batches : 0;
+}
+
+double LoopReader::transit(double receive, double send) const {
+    return std::max(0.0, stats::median(latencies_).value_or(0) - receive - send);
+}
+
+// Sets the costs of the steps whose CPU time is known. What they are of a step's time, all together; none where none
+// is.
+std::optional<LoopReader::Shares> LoopReader::divide_steps(double receive) {
+    double wall = 0, cpu = 0, blocked = 0, thread = 0, process = 0;
+    for (const Stretch& stretch : stretches_) {
+        StepWall sum;
+        const std::size_t last = std::min(stretch.last, walls_.size());
+        for (std::size_t i = stretch.first; i < last; ++i) {
+            sum.loop += walls_[i].loop;
+            sum.pause += walls_[i].pause;
+        }
+        // What a pause took of the CPU is not known.
+        if (sum.loop <= 0 || sum.pause > 0.01 * sum.loop || last < stretch.last) continue;
+        const double own = std::clamp(stretch.cpu - static_cast<double>(stretch.inner_waits) * receive, 0.0, sum.loop);
+        const double waited = std::clamp(sum.loop - own - stretch.run_queue, 0.0, sum.loop);
+        for (std::size_t i = stretch.first; i < last; ++i) {
+            const double part = walls_[i].loop / sum.loop;
+            recorded_.loop.steps[i] = {own * part, waited * part, walls_[i].pause};
+            known_[i] = true;
+        }
+        wall += sum.loop;
+        cpu += own;
+        blocked += waited;
+        thread += own;
+        process += stretch.process_cpu - static_cast<double>(stretch.inner_waits) * receive;
+    }
+    if (wall <= 0) return std::nullopt;
+    // Whole threads: a little more than one is what a helper of the process used.
+    return Shares{cpu / wall, blocked / wall, thread > 0 ? std::max(1.0, std::round(process / thread)) : 1};
+}
+
+void LoopReader::set_steps(const Shares& typical) {
+    for (std::size_t i = 0; i < walls_.size(); ++i) {
+        const StepWall& wall = walls_[i];
+        if (!known_[i]) recorded_.loop.steps[i] = {typical.cpu * wall.loop, typical.blocked * wall.loop, wall.pause};
+        recorded_.measured[i] += wall.loop;
+    }
+}
+
+// From the CPU times as they were, beside all else that was busy, to what they would be with nothing beside them.
+void LoopReader::calm() {
+    replay::Loop& loop = recorded_.loop;
+    double fetching = 0, stepping = 0;
+    for (const replay::BatchCost& batch : loop.batches) fetching += batch.cpu + batch.receive;
+    for (const replay::StepCost& step : loop.steps) stepping += step.cpu;
+    const double whole = std::accumulate(recorded_.measured.begin(), recorded_.measured.end(), 0.0);
+    if (whole <= 0) return;
+    const double threads = loop.configuration.threads;
+    const double busy = std::min((fetching + stepping * threads) / whole, loop.cores.count());
+    const double speed = busy > 1 ? loop.cores.rate(busy) : 1;
+    double gang = 1;
+    if (loop.configuration.workers > 0 && threads > 1.5 && threads + loop.configuration.workers > loop.cores.count()) {
+        const double beside = std::min(1.0, fetching / whole);
+        gang = 1 - beside + beside * gang_without_a_core;
+    }
+    for (replay::BatchCost& batch : loop.batches) {
+        batch.cpu *= speed;
+        batch.receive *= speed;
+    }
+    for (replay::StepCost& step : loop.steps) step.cpu *= speed * gang;
+}
+
+Result<RecordedLoop> LoopReader::finish() {
+    if (in_step_) drop_step();
+    const std::size_t count = walls_.size();
+    if (without_fetch_ * 100 > count) {
+        return fail(ErrorCode::not_enough_data, "what its loader's workers did was not recorded");
+    }
+    recorded_.loop.steps.resize(count);
+    known_.assign(count, false);
+    const double received = receive();
+    const std::optional<Shares> typical = divide_steps(received);
+    if (!typical) return fail(ErrorCode::not_enough_data, "the CPU time of its steps was not recorded");
+    set_steps(*typical);
+    const Pass& pass = trainer_.passes[recorded_.pass];
+    const double sent = send(), in_transit = transit(received, sent);
+    for (replay::BatchCost& batch : recorded_.loop.batches) {
+        if (pass.workers.empty()) break;
+        batch.cpu += sent;
+        batch.transit = in_transit;
+        batch.receive = received;
+    }
+    recorded_.loop.configuration.workers = static_cast<unsigned>(pass.workers.size());
+    recorded_.loop.configuration.threads = typical->threads;
+    recorded_.loop.configuration.gang = gang_without_a_core;
+    recorded_.loop.cores =
+        replay::Cores::alike(std::max(1.0, recording_.run.info.machine.cores_usable), added_by_a_core);
+    calm();
+    return std::move(recorded_);
+}
+
+// What the replay has no model of, in words; empty where it has one.
+std::string unlike_the_model(const Recording& recording, const Trainer& trainer) {
+    if (!recording.run.info.machine.accelerators.empty()) {
+        return "a loop that computes on an accelerator is not predicted yet";
+    }
+    if (trainer.world > 1) return "a rank of several is not predicted yet";
+    if (!trainer.background.empty()) return "a thread of the program loads batches ahead";
+    std::set<std::size_t> loaders;
+    for (const Pass& pass : trainer.passes) {
+        if (pass.training && !pass.used) return "its loader's configuration was not seen";
+        if (pass.training) loaders.insert(*pass.used);
+    }
+    if (loaders.empty()) return "its batches come from no DataLoader";
+    if (loaders.size() > 1) return "it trains on the batches of several loaders, or of one that was changed";
+    if (trainer.loaders[*loaders.begin()].config.find("\"in_order\":false") != std::string::npos) {
+        return "its loader delivers batches out of order";
+    }
+    return "";
+}
+
+}  // namespace
+
+Result<RecordedLoop> recorded_loop(const Recording& recording, const Trainer& trainer) {
+    if (!trainer.trained) return fail(ErrorCode::unsupported, "no training step was seen");
+    if (std::string why = unlike_the_model(recording, trainer); !why.empty()) {
+        return fail(ErrorCode::unsupported, std::move(why));
+    }
+    LoopReader reader(recording, trainer);
+    paint(recording, trainer, [&](const Segment& segment) { reader.take(segment); });
+    return reader.finish();
+}
+
+}  // namespace headrace::audit

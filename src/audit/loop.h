@@ -1,0 +1,32 @@
+// The loop of a trainer and its loader as costs: what src/replay needs to run it again.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "audit/training.h"
+#include "headrace/result.h"
+#include "replay/predict.h"
+
+namespace headrace::audit {
+
+// What the batches of a loop took of a worker's CPU, in seconds of all of them together.
+struct FetchCosts {
+    double samples = 0;
+    double cpu = 0;  // of the fetches, less their collation
+    double collate = 0;
+};
+
+struct RecordedLoop {
+    replay::Loop loop;             // one step for each batch; as many passes as there were
+    std::vector<double> measured;  // seconds of each step with its wait; what is no step is left out
+    std::size_t pass = 0;          // one of those passes: its loader is that of all of them
+    FetchCosts fetched;
+};
+
+// Of the trainer of a whole run. Errors, each a sentence without its final stop for the reader of a report:
+// unsupported where the replay has no model of how this program is fed; not_enough_data where too little was recorded.
+Result<RecordedLoop> recorded_loop(const Recording& recording, const Trainer& trainer);
+
+}  // namespace headrace::audit

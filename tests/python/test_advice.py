@@ -1,0 +1,82 @@
+"""What an audit predicts of real programs whose costs are known by construction, and where it predicts nothing."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import audit, program
+
+ATTEMPTS = 3  # another program on the machine at the wrong moment makes a run unlike its own replay
+BATCH = 8
+
+alone = pytest.mark.alone
+
+
+def advice(tmp_path: Path, *arguments: str) -> dict[str, Any]:
+    """The report of an audit of train.py that predicts; the last one where none did."""
+    report: dict[str, Any] = {}
+    for attempt in range(ATTEMPTS):
+        command = program("train.py", "--batch", str(BATCH), "--epochs", "1", *arguments)
+        audited = audit(command, home=tmp_path / f"home{attempt}", cwd=tmp_path)
+        assert audited.returncode == 0, audited.stderr
+        report = audited.report
+        if report["prediction"]["valid"]:
+            break
+    return report
+
+
+@alone
+@pytest.mark.parametrize("workers", [0, 1])
+def test_samples_that_wait_are_worth_workers(tmp_path: Path, workers: int) -> None:
+    """Each batch waits 24 ms and a step takes less than 2: workers win as much as there are of them."""
+    report = advice(tmp_path, "--samples", "640", "--sleep-ms", "3", "--workers", str(workers))
+    assert report["prediction"]["valid"], report["prediction"]
+    [finding] = report["findings"]
+    assert (finding["id"], finding["area"], finding["changes"]) == ("input.workers", "input", "random_streams")
+    advised = finding["fix"]["parameters"]["workers"]
+    assert advised >= 2
+    ratio = finding["gain"]["ratio"]
+    assert ratio["low"] < ratio["predicted"] < ratio["high"]
+    assert 0.75 * advised / max(workers, 1) < ratio["predicted"] < 1.15 * advised / max(workers, 1)
+    assert f"num_workers={advised}" in finding["remedy"]
+    loop = report["run"]["wall_seconds"]
+    assert 0 < finding["gain"]["seconds_per_run"]["predicted"] < loop
+
+
+@alone
+def test_steps_that_compute_have_nothing_to_win(tmp_path: Path) -> None:
+    """A step takes 20 ms of a core and its batch next to nothing."""
+    report = advice(tmp_path, "--samples", "640", "--host-ms", "20")
+    assert report["prediction"]["valid"], report["prediction"]
+    assert report["findings"] == []
+    [compute] = [one for one in report["ceilings"] if one["name"] == "compute"]
+    assert report["ceilings"][0] == compute
+    assert BATCH / 0.025 < compute["samples_per_second"] < BATCH / 0.020
+    assert [one["basis"] for one in report["ceilings"]] == ["derived"] * len(report["ceilings"])
+
+
+@pytest.mark.parametrize(
+    ("command", "why"),
+    [
+        (program("loop_background.py"), "loads batches ahead"),
+        (program("loop_arrays.py"), "no DataLoader"),
+        (program("train.py", "--samples", "64"), "fewer than 20 steps"),
+    ],
+)
+def test_what_the_replay_does_not_know_gets_the_reason(tmp_path: Path, command: list[str], why: str) -> None:
+    audited = audit(command, home=tmp_path / "home", cwd=tmp_path, options=())
+    report = audited.report
+    assert not report["prediction"]["valid"]
+    assert why in report["prediction"]["reason"]
+    assert report["findings"] == []
+    shown = re.sub(r"\s+", " ", audited.stderr.decode())
+    assert report["prediction"]["reason"] in shown
+
+
+def test_a_program_without_training_gets_no_word_of_predictions(tmp_path: Path) -> None:
+    audited = audit(["true"], home=tmp_path / "home", cwd=tmp_path, options=())
+    assert audited.report["prediction"]["reason"] == "Nothing is predicted: no training step was seen."
+    assert b"Findings" not in audited.stderr

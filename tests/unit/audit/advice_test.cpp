@@ -1,0 +1,223 @@
+#include "audit/advice.h"
+
+#include <gtest/gtest.h>
+
+#include "audit/loop.h"
+#include "audit/made_up.h"
+#include "headrace/audit.h"
+#include "run/spans.h"
+
+namespace headrace::audit {
+namespace {
+
+using namespace made_up;
+
+constexpr std::uint32_t worker_pid = 500;
+
+std::uint64_t ns(double milliseconds) { return static_cast<std::uint64_t>(milliseconds * 1e6); }
+
+// What a thread has used so far, as it is recorded around each wait.
+class Clock {
+public:
+    explicit Clock(Thread& thread) : thread_(thread) {}
+    void before(double wait) { look(wait - 1e-3); }
+    void after(double wait) { look(wait + 1e-3); }
+    void use(double cpu, double queue = 0, double threads = 1) {
+        cpu_ += cpu;
+        queue_ += queue;
+        process_ += cpu * threads;
+    }
+
+private:
+    void look(double at) {
+        thread_.moment(Kind::thread_cpu, at, ns(cpu_), ns(queue_)).moment(Kind::process_cpu, at, ns(process_));
+    }
+
+    Thread& thread_;
+    double cpu_ = 5, queue_ = 1, process_ = 9;
+};
+
+struct Shape {
+    int steps = 60;
+    double fetch = 20;  // ms of the worker for a batch, of which `blocked` waits for storage and 2 are collation
+    double blocked = 0;
+    double step = 8;  // ms of the training thread, of which `idle` is no CPU time
+    double idle = 0;
+    double threads = 1;  // of a step
+    int passes = 1;
+};
+
+// A loop without workers: each wait is its fetch and nothing else.
+Run alone(const Shape& shape) {
+    Thread t(program_pid);
+    Clock clock(t);
+    t.moment(Kind::interpreter, 0).text(spool::TextKind::framework, "torch 2");
+    double at = 1;
+    for (int pass = 0; pass < shape.passes; ++pass) {
+        const auto iterator = static_cast<std::uint64_t>(2 + pass);
+        t.moment(Kind::loader, at, 1, 4)
+            .text(spool::TextKind::loader_config, R"({"batch_size":4,"workers":0,"prefetch_factor":null})");
+        t.interval(Kind::iter, at, at + 1, 1, iterator);
+        at += 1;
+        for (int i = 0; i < shape.steps; ++i) {
+            const double end = at + shape.fetch;
+            clock.before(at);
+            t.interval(Kind::collate, end - 2, end, ns(2), 0)
+                .interval(Kind::fetch, at + 1e-4, end, ns(shape.fetch - shape.blocked), 4)
+                .interval(Kind::wait, at, end, iterator, 0);
+            clock.use(shape.fetch - shape.blocked);
+            clock.after(end);
+            clock.use(shape.step - shape.idle, 0, shape.threads);
+            t.interval(Kind::forward, end + 2e-3, end + 2)
+                .interval(Kind::backward, end + 2, end + shape.step - 1)
+                .interval(Kind::optimizer, end + shape.step - 1, end + shape.step);
+            at = end + shape.step;
+        }
+        clock.before(at);
+        t.interval(Kind::wait, at, at + 0.01, iterator, spool::wait_ended);
+        clock.after(at + 0.01);
+        at += 1;
+    }
+    Run run = run_of({t}, at + 1);
+    run.info.machine.cores_usable = 2;
+    return run;
+}
+
+// One worker that fetches a batch after the other and one step for each: the shorter of both waits for the longer.
+Run with_worker(const Shape& shape) {
+    Thread t(program_pid), w(worker_pid);
+    Clock clock(t);
+    t.moment(Kind::interpreter, 0).text(spool::TextKind::framework, "torch 2");
+    t.moment(Kind::loader, 1, 1, 4)
+        .text(spool::TextKind::loader_config, R"({"batch_size":4,"workers":1,"prefetch_factor":2})");
+    t.interval(Kind::iter, 1, 2, 1, 2).moment(Kind::worker, 1.5, 2, worker_pid);
+    w.moment(Kind::worker_begin, 1.6, 0, 1);
+    double at = 2;
+    for (int i = 1; i <= shape.steps; ++i) {
+        const double fetched = 2 + shape.fetch * i;
+        w.interval(Kind::collate, fetched - 2, fetched, ns(2), 0)
+            .interval(Kind::fetch, fetched - shape.fetch, fetched, ns(shape.fetch - shape.blocked), 4)
+            .moment(Kind::put, fetched, 0, static_cast<std::uint64_t>(i));
+        const double end = std::max(at, fetched) + 1;  // of the wait: the training thread takes 1 ms to receive a batch
+        clock.before(at);
+        t.interval(Kind::wait, at, end, 2, static_cast<std::uint64_t>(i));
+        clock.use(1);
+        clock.after(end);
+        clock.use(shape.step - shape.idle, 0, shape.threads);
+        t.interval(Kind::forward, end + 2e-3, end + 2)
+            .interval(Kind::backward, end + 2, end + shape.step - 1)
+            .interval(Kind::optimizer, end + shape.step - 1, end + shape.step);
+        at = end + shape.step;
+    }
+    t.interval(Kind::wait, at, at + 0.01, 2, spool::wait_ended);
+    Run run = run_of({t, w}, at + 1);
+    run.info.machine.cores_usable = 2;
+    return run;
+}
+
+Result<RecordedLoop> loop_of(const Run& run) {
+    const run::SpansInMemory spans(run);
+    const Recording recording(run, spans);
+    return recorded_loop(recording, find_trainers(recording).front());
+}
+
+TEST(RecordedLoop, HasTheCostsOfALoopWithoutWorkers) {
+    const Result<RecordedLoop> recorded = loop_of(alone({.steps = 30, .blocked = 5, .idle = 3, .passes = 2}));
+    ASSERT_TRUE(recorded) << recorded.error().message;
+    const replay::Loop& loop = recorded->loop;
+    ASSERT_EQ(loop.steps.size(), 60U);
+    EXPECT_EQ(loop.later_passes, std::vector<std::size_t>{30});
+    EXPECT_EQ(loop.configuration.workers, 0U);
+    EXPECT_NEAR(loop.batches[40].blocked, 5e-3, near);
+    EXPECT_NEAR(loop.batches[40].cpu, 15e-3, near);
+    EXPECT_NEAR(loop.steps[40].cpu, 5e-3, near);
+    EXPECT_NEAR(loop.steps[40].blocked, 3e-3, near);
+    EXPECT_NEAR(recorded->measured[40], 28e-3, near);
+    EXPECT_NEAR(loop.configuration.threads, 1, near);
+    EXPECT_NEAR(recorded->fetched.samples, 240, near);
+    EXPECT_NEAR(recorded->fetched.collate, 60 * 2e-3, near);
+}
+
+TEST(RecordedLoop, HasTheCostsOfALoopWithAWorker) {
+    const Result<RecordedLoop> recorded = loop_of(with_worker({.blocked = 20, .idle = 6}));
+    ASSERT_TRUE(recorded) << recorded.error().message;
+    const replay::Loop& loop = recorded->loop;
+    ASSERT_EQ(loop.steps.size(), 60U);
+    EXPECT_EQ(loop.configuration.workers, 1U);
+    EXPECT_NEAR(loop.batches[40].blocked + loop.batches[40].cpu, 20e-3, near);
+    EXPECT_NEAR(loop.batches[40].receive, 1e-3, near);
+    EXPECT_NEAR(loop.batches[40].transit, 0, near);
+    EXPECT_NEAR(loop.steps[40].cpu, 2e-3, near);
+    EXPECT_NEAR(loop.steps[40].blocked, 6e-3, near);
+}
+
+TEST(RecordedLoop, TellsHowManyThreadsAStepHas) {
+    const Result<RecordedLoop> recorded = loop_of(alone({.threads = 2}));
+    ASSERT_TRUE(recorded) << recorded.error().message;
+    EXPECT_NEAR(recorded->loop.configuration.threads, 2, near);
+}
+
+TEST(Advice, IsAWorkerWhereThatIsFaster) {
+    const Audit audit = headrace::analyze(alone({}));
+    EXPECT_TRUE(audit.prediction.valid) << audit.prediction.reason;
+    EXPECT_NEAR(*audit.prediction.mean_error, 0, 1e-6);
+    ASSERT_EQ(audit.findings.size(), 1U);
+    const Finding& finding = audit.findings.front();
+    EXPECT_EQ(finding.id, "input.workers");
+    EXPECT_GE(finding.fix.workers, 1U);
+    EXPECT_EQ(finding.changes, Changes::random_streams);
+    const Interval& ratio = finding.gain->ratio;
+    EXPECT_LT(ratio.low, ratio.predicted);
+    EXPECT_LT(ratio.predicted, ratio.high);
+    // 28 ms of one core for a step, two cores that do 1.85 of the work of one.
+    EXPECT_GT(ratio.predicted, 1.25);
+    EXPECT_LT(ratio.predicted, 1.85);
+    EXPECT_NEAR(finding.gain->seconds_per_run.predicted, 60 * 28e-3 * (1 - 1 / ratio.predicted), 1e-3);
+}
+
+TEST(Advice, IsManyWorkersWhereTheyOnlyWait) {
+    const Audit audit = headrace::analyze(with_worker({.fetch = 40, .blocked = 38}));
+    EXPECT_TRUE(audit.prediction.valid) << audit.prediction.reason;
+    ASSERT_EQ(audit.findings.size(), 1U);
+    EXPECT_GE(audit.findings.front().fix.workers, 3U);
+    EXPECT_GT(audit.findings.front().gain->ratio.predicted, 2.5);
+}
+
+TEST(Advice, IsNoneWhereNothingIsWaitedFor) {
+    const Audit audit = headrace::analyze(with_worker({.fetch = 5, .step = 60}));
+    EXPECT_TRUE(audit.prediction.valid) << audit.prediction.reason;
+    EXPECT_TRUE(audit.findings.empty());
+    ASSERT_FALSE(audit.ceilings.empty());
+    EXPECT_EQ(audit.ceilings.front().name, "compute");
+    EXPECT_NEAR(audit.ceilings.front().samples_per_second, 4 / 60e-3, 8);
+}
+
+TEST(Advice, IsNoneWhereTooLittleIsKnown) {
+    EXPECT_NE(headrace::analyze(alone({.steps = 19})).prediction.reason.find("fewer than 20 steps"), std::string::npos);
+    EXPECT_TRUE(headrace::analyze(alone({.steps = 20})).prediction.valid);
+    headrace::Run unlooked = alone({});
+    std::erase_if(unlooked.threads[0].spans, [](const Span& span) { return kind(span) == Kind::thread_cpu; });
+    EXPECT_NE(headrace::analyze(unlooked).prediction.reason.find("CPU time of its steps"), std::string::npos);
+    headrace::Run accelerated = alone({});
+    accelerated.info.machine.accelerators = {"a device"};
+    EXPECT_NE(headrace::analyze(accelerated).prediction.reason.find("accelerator"), std::string::npos);
+}
+
+// Steps that took twice as long as their costs say: something that the replay does not know of.
+TEST(Advice, IsNoneWhereTheReplayIsWrong) {
+    headrace::Run run = with_worker({.fetch = 20, .step = 8});
+    for (Span& span : run.threads[1].spans) {
+        if (kind(span) == Kind::fetch) {
+            span.start += ms(10);
+            span.duration -= ms(10);
+        }
+    }
+    const Audit audit = headrace::analyze(run);
+    EXPECT_FALSE(audit.prediction.valid);
+    EXPECT_NE(audit.prediction.reason.find("does not reproduce"), std::string::npos);
+    EXPECT_LT(*audit.prediction.mean_error, -0.1);
+    EXPECT_TRUE(audit.findings.empty());
+}
+
+}  // namespace
+}  // namespace headrace::audit
