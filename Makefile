@@ -10,7 +10,7 @@ export CTEST_OUTPUT_ON_FAILURE := 1
 unexport HEADRACE_DIR HEADRACE_SHIM PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
-.PHONY: help setup build demo corpus test test-slow unit bench programs lint format clean
+.PHONY: help setup build demo corpus test test-slow unit bench accuracy programs lint format clean
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -30,6 +30,9 @@ test-slow: lint unit-release unit ## The fast set and the slow one: kills, soaks
 
 bench: build corpus ## Run every benchmark of bench/
 	@set -e; for question in bench/*/run.py; do echo "== $$question"; $(PYTHON_BIN) $$question; done
+
+accuracy: build corpus ## Compare what audits predict with runs that have the fix (25 minutes)
+	$(PYTHON_BIN) bench/accuracy/run.py
 
 # The page shows what failed or was not run; the exit code is pytest's, otherwise the page's.
 programs: build ## Run every test program anew and write docs/programs.md from what was measured

@@ -26,7 +26,7 @@ HEADER_BYTES = 4096
 MAGIC = b"HRSPOOL1"
 WAIT, ITER, LOADER, WORKER, RECEIVE, FETCH, FETCH_SAMPLES, FETCH_IO, COLLATE, SAMPLE, PUT, SEND, CPU = range(4, 17)
 TEXT, INTERPRETER, FORWARD, BACKWARD, OPTIMIZER, CHECKPOINT, LOGGING, TRAIN_MODE = 1, 2, 17, 18, 19, 20, 21, 22
-TEARDOWN, MEMORY, RESUME, WORKER_BEGIN = 27, 29, 30, 31
+TEARDOWN, MEMORY, RESUME, WORKER_BEGIN, THREAD_CPU, PROCESS_CPU = 27, 29, 30, 31, 37, 38
 LOADER_CONFIG, FRAMEWORK = 3, 4
 WAIT_ENDED = 2**64 - 1
 RECORD = np.dtype([("start", "<u8"), ("duration_kind", "<u8"), ("a", "<u8"), ("b", "<u8")])
@@ -134,6 +134,18 @@ class Program:
         self.fetch_cpu = self.fetch * 3 // 5  # collate included
         self.collate_cpu = self.collate
 
+    def looks(self) -> list[NDArray[Any]]:
+        """What the training thread used before and after each wait: all the time that it did not wait."""
+        waited = np.cumsum(self.wait)
+        before, after = self.wait_at - 300, self.wait_at + self.wait + 300
+        used_before = before - self.began - (waited - self.wait)
+        used_after = after - self.began - waited
+        return [
+            look
+            for at, used in ((before, used_before), (after, used_after))
+            for look in (records(THREAD_CPU, at, 0, used), records(PROCESS_CPU, at, 0, used))
+        ]
+
     def trainer(self, pid: int, first_worker: int) -> NDArray[Any]:
         """What the training thread recorded."""
         s = self.shape
@@ -154,6 +166,7 @@ class Program:
             records(ITER, self.iter_at[begins], self.iter[begins], TRAIN_LOADER, ITERATOR),
             records(RECEIVE, self.wait_at, self.wait - 10_000, ITERATOR, self.batch),
             records(WAIT, self.wait_at, self.wait, ITERATOR, self.batch),
+            *self.looks(),
             records(FORWARD, self.forward_at, self.forward, 1),
             records(BACKWARD, self.backward_at, self.backward),
             records(OPTIMIZER, self.optimizer_at, self.optimizer, 2),
