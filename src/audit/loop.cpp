@@ -24,7 +24,7 @@ constexpr double added_by_a_core = 0.85;
 constexpr double gang_without_a_core = 0.5;
 
 // From just after one wait to just before another: what the thread used for the steps between them.
-struct Stretch {
+struct BetweenLooks {
     std::size_t first;
     std::size_t last;  // not in it
     double cpu;        // of the thread, of waits that are inside taken out where they are known
@@ -96,7 +96,7 @@ private:
     std::size_t first_ = 0;        // of the stretch
     double inner_cpu_ = 0;         // of its waits
     std::size_t inner_waits_ = 0;
-    std::vector<Stretch> stretches_;
+    std::vector<BetweenLooks> stretches_;
     std::vector<double> latencies_;  // from the end of the fetch of a batch that was waited for to the end of its wait
     double receive_cpu_ = 0;
     std::size_t receives_ = 0;
@@ -224,7 +224,7 @@ double LoopReader::transit(double receive, double send) const {
 // is.
 std::optional<LoopReader::Shares> LoopReader::divide_steps(double receive) {
     double wall = 0, cpu = 0, blocked = 0, thread = 0, process = 0;
-    for (const Stretch& stretch : stretches_) {
+    for (const BetweenLooks& stretch : stretches_) {
         StepWall sum;
         const std::size_t last = std::min(stretch.last, walls_.size());
         for (std::size_t i = stretch.first; i < last; ++i) {
