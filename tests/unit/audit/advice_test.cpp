@@ -12,7 +12,7 @@ namespace {
 
 using namespace made_up;
 
-constexpr std::uint32_t worker_pid = 500;
+constexpr std::uint32_t fetching_pid = 500;
 
 std::uint64_t ns(double milliseconds) { return static_cast<std::uint64_t>(milliseconds * 1e6); }
 
@@ -85,12 +85,12 @@ Run alone(const Shape& shape) {
 
 // One worker that fetches a batch after the other and one step for each: the shorter of both waits for the longer.
 Run with_worker(const Shape& shape) {
-    Thread t(program_pid), w(worker_pid);
+    Thread t(program_pid), w(fetching_pid);
     Clock clock(t);
     t.moment(Kind::interpreter, 0).text(spool::TextKind::framework, "torch 2");
     t.moment(Kind::loader, 1, 1, 4)
         .text(spool::TextKind::loader_config, R"({"batch_size":4,"workers":1,"prefetch_factor":2})");
-    t.interval(Kind::iter, 1, 2, 1, 2).moment(Kind::worker, 1.5, 2, worker_pid);
+    t.interval(Kind::iter, 1, 2, 1, 2).moment(Kind::worker, 1.5, 2, fetching_pid);
     w.moment(Kind::worker_begin, 1.6, 0, 1);
     double at = 2;
     for (int i = 1; i <= shape.steps; ++i) {
