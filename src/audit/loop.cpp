@@ -128,6 +128,7 @@ void LoopReader::begin_batch(const BatchWait& wait) {
         return;
     }
     if (wait.pass != pass_ && !walls_.empty()) recorded_.loop.later_passes.push_back(walls_.size());
+    if (wait.pass != pass_) after_.reset();
     pass_ = wait.pass;
     recorded_.pass = static_cast<std::size_t>(pass_ - trainer_.passes.data());
     in_step_ = true;

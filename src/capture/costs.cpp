@@ -47,6 +47,20 @@ std::size_t read_small(ProcFile* file, const char* path, char* text, std::size_t
     return static_cast<std::size_t>(length);
 }
 
+constexpr const char* schedstat_path = "/proc/thread-self/schedstat";
+constexpr std::size_t schedstat_bytes = 128;
+
+// Its text: time on a core, time in the run queue, times that it got a core.
+Scheduled scheduled_in(const char* text) {
+    const char* at = strchr(text, ' ');
+    if (at == nullptr) {
+        return {0, 0};
+    }
+    char* next = nullptr;
+    const std::uint64_t run_queue = strtoull(at, &next, 10);
+    return {run_queue, strtoull(next, nullptr, 10)};
+}
+
 std::uint64_t number_after(const char* text, const char* key) {
     const char* at = strstr(text, key);
     return at == nullptr ? 0 : strtoull(at + strlen(key), nullptr, 10);
@@ -82,15 +96,29 @@ void close_ours(ProcFile* file) noexcept {
 }
 
 Scheduled scheduled(Thread* t) noexcept {
-    char text[128];  // time on a core, time in the run queue, times that it got a core
-    const std::size_t length = read_small(&t->schedstat, "/proc/thread-self/schedstat", text, sizeof text);
+    char text[schedstat_bytes];
+    const std::size_t length = read_small(&t->schedstat, schedstat_path, text, sizeof text);
     t->own_reads += length;
-    char* next = length == 0 ? nullptr : strchr(text, ' ');
-    if (next == nullptr) {
-        return {0, 0};
+    return length == 0 ? Scheduled{} : scheduled_in(text);
+}
+
+std::uint64_t run_queue_once(Thread* t) noexcept {
+    if (t->schedstat.descriptor > 0) {
+        return scheduled(t).run_queue;
     }
-    const std::uint64_t run_queue = strtoull(next, &next, 10);
-    return {run_queue, strtoull(next, nullptr, 10)};
+    const int file = open(schedstat_path, O_RDONLY | O_CLOEXEC);
+    if (file < 0) {
+        return 0;
+    }
+    char text[schedstat_bytes];
+    const ssize_t length = read(file, text, sizeof text - 1);
+    close(file);
+    if (length <= 0) {
+        return 0;
+    }
+    t->own_reads += static_cast<std::uint64_t>(length);
+    text[length] = 0;
+    return scheduled_in(text).run_queue;
 }
 
 Bytes bytes_read(Thread* t) noexcept {

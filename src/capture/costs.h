@@ -10,6 +10,9 @@ namespace headrace::capture {
 // How this thread has been scheduled since it began. Zeros where the kernel does not say.
 Scheduled scheduled(Thread* thread) noexcept;
 
+// Its run-queue time alone, for a thread that asks seldom: leaves no file open that was not.
+std::uint64_t run_queue_once(Thread* thread) noexcept;
+
 struct Bytes {
     std::uint64_t requested;     // by read calls, cached or not; our own reads taken out
     std::uint64_t from_storage;  // that came from the storage layer

@@ -211,7 +211,7 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std:
 constexpr std::uint64_t usage_period = 5'000'000;  // nanoseconds
 
 void append_usage(Thread* t) {
-    const std::uint64_t run_queue = scheduled(t).run_queue;
+    const std::uint64_t run_queue = run_queue_once(t);
     const std::uint64_t own = thread_cpu();
     const std::uint64_t when = now();
     append(t, Kind::thread_cpu, when, 0, own, run_queue);

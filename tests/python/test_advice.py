@@ -63,7 +63,7 @@ def test_steps_that_compute_have_nothing_to_win(tmp_path: Path) -> None:
     [
         (program("loop_background.py"), "loads batches ahead"),
         (program("loop_arrays.py"), "no DataLoader"),
-        (program("train.py", "--samples", "64"), "fewer than 20 steps"),
+        (program("train.py", "--samples", "64", "--host-ms", "6"), "fewer than 20 steps"),
     ],
 )
 def test_what_the_replay_does_not_know_gets_the_reason(tmp_path: Path, command: list[str], why: str) -> None:
