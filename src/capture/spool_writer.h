@@ -105,6 +105,7 @@ struct Thread {
     bool has_fetched;
     bool has_batches;          // of a loader
     std::uint64_t next_usage;  // when what it uses is looked at again, around a wait
+    unsigned usages;           // pairs of looks so far
     bool batch_since_step;
     std::uint64_t steps;         // counted so far
     std::uint64_t last_counted;  // the optimizer whose step was counted last
