@@ -14,6 +14,13 @@ constexpr std::size_t fewest_steps = 20;  // that are steady, to compare with a 
 
 std::string sentence(const std::string& why) { return "Nothing is predicted: " + why + "."; }
 
+// Seconds of all steps without their waits, nothing else busy.
+double steps_alone(const replay::Loop& loop) {
+    double sum = 0;
+    for (const replay::StepCost& step : loop.steps) sum += step.cpu + step.blocked;
+    return sum;
+}
+
 // Samples a second of what takes so many seconds for all samples of the run, on so many cores.
 void add_ceiling(Audit& audit, const char* name, double samples, double seconds, double cores) {
     if (samples > 0 && seconds > 0) audit.ceilings.push_back({name, cores * samples / seconds, Basis::derived});
@@ -22,13 +29,12 @@ void add_ceiling(Audit& audit, const char* name, double samples, double seconds,
 void add_ceilings(const RecordedLoop& recorded, Audit& audit) {
     const replay::Loop& loop = recorded.loop;
     const double samples = recorded.fetched.samples, cores = loop.cores.count();
-    double compute = 0, receive = 0;
-    for (const replay::StepCost& step : loop.steps) compute += step.cpu + step.blocked;
+    double receive = 0;
     for (const replay::BatchCost& batch : loop.batches) receive += batch.receive;
     add_ceiling(audit, "worker_cpu", samples, recorded.fetched.cpu, cores);
     add_ceiling(audit, "collate", samples, recorded.fetched.collate, cores);
     add_ceiling(audit, "transport", samples, receive, 1);
-    add_ceiling(audit, "compute", samples, compute, 1);
+    add_ceiling(audit, "compute", samples, steps_alone(loop), 1);
     std::stable_sort(audit.ceilings.begin(), audit.ceilings.end(),
                      [](const Ceiling& x, const Ceiling& y) { return x.samples_per_second < y.samples_per_second; });
 }
@@ -49,9 +55,7 @@ Prediction check(const RecordedLoop& recorded) {
 }
 
 double share_of_waits(const RecordedLoop& recorded, double whole) {
-    double steps = 0;
-    for (const replay::StepCost& step : recorded.loop.steps) steps += step.cpu + step.blocked;
-    return whole > 0 ? std::clamp(1 - steps / whole, 0.0, 1.0) : 0;
+    return whole > 0 ? std::clamp(1 - steps_alone(recorded.loop) / whole, 0.0, 1.0) : 0;
 }
 
 }  // namespace
