@@ -26,6 +26,7 @@ enum class ErrorCode {
     invalid_argument,   // an argument of the user's has no meaning
     unsupported,        // this machine or this Python cannot do it
     not_enough_data,    // nothing is wrong, there is too little to say anything
+    interrupted,        // the user ended it before it was done
     internal,           // a bug of ours that was caught before it did harm
 };
 

@@ -28,6 +28,8 @@ std::string_view name(ErrorCode code) noexcept {
             return "unsupported";
         case ErrorCode::not_enough_data:
             return "not_enough_data";
+        case ErrorCode::interrupted:
+            return "interrupted";
         case ErrorCode::internal:
             return "internal";
     }

@@ -1,5 +1,6 @@
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/mount.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -119,14 +120,21 @@ Check check_memory_reading() {
 
 Check check_namespaces() {
     const pid_t child = ::fork();
-    if (child == 0) ::_exit(::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0 ? 0 : std::clamp(errno, 1, 255));
+    if (child == 0) {
+        const bool inside = ::unshare(CLONE_NEWNS) == 0 || ::unshare(CLONE_NEWUSER | CLONE_NEWNS) == 0;
+        // Some systems allow the namespaces and then no mount in them.
+        const bool mounts = inside && ::mount(nullptr, "/", nullptr, MS_REC | MS_PRIVATE, nullptr) == 0 &&
+                            ::mount("headrace", "/tmp", "tmpfs", 0, nullptr) == 0;
+        ::_exit(mounts ? 0 : std::clamp(errno, 1, 255));
+    }
     int status = 0;
     if (child < 0 || ::waitpid(child, &status, 0) != child || !WIFEXITED(status)) {
         return falls_short("namespaces", "a process to try it could not be made", "free some processes and try again");
     }
     if (const int error = WEXITSTATUS(status); error != 0) {
         return falls_short("namespaces", "user and mount namespaces are refused: " + words(error),
-                           "audit does without them; to have them, set user.max_user_namespaces above 0 and "
+                           "audit does without them, headrace try has no sandbox then (see its --in-place); to have "
+                           "them, set user.max_user_namespaces above 0 and "
                            "kernel.apparmor_restrict_unprivileged_userns to 0 with sysctl");
     }
     return works("namespaces", "user and mount namespaces");

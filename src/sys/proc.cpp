@@ -9,6 +9,7 @@
 #include <cerrno>
 #include <charconv>
 #include <cstdio>
+#include <cstring>
 #include <ctime>
 #include <memory>
 
@@ -188,6 +189,18 @@ std::optional<std::vector<std::uint32_t>> read_children(std::uint32_t pid) {
         }
         known = true;
         append_children(path, children);
+    }
+    return children;
+}
+
+std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> scan_children() {
+    std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> children;
+    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc"), &::closedir);
+    while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
+        std::uint32_t pid = 0;
+        const char* end = entry->d_name + std::strlen(entry->d_name);
+        if (const auto parsed = std::from_chars(entry->d_name, end, pid); parsed.ptr != end) continue;
+        if (const auto stat = read_process_stat(pid)) children[stat->parent].push_back(pid);
     }
     return children;
 }

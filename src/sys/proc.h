@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -47,6 +48,9 @@ std::pair<std::uintptr_t, std::uintptr_t> own_command_line() noexcept;
 
 // The process ids of the children of all threads of `pid`. Empty optional: the kernel does not tell.
 std::optional<std::vector<std::uint32_t>> read_children(std::uint32_t pid);
+
+// The same of every process of the machine, by parent, where the kernel does not tell: all of /proc is read.
+std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> scan_children();
 
 // The number that the kernel gave last to a process or thread: unchanged means that none was made since.
 std::optional<std::uint64_t> last_process_number(int loadavg_descriptor) noexcept;

@@ -1,4 +1,3 @@
-#include <dirent.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/resource.h>
@@ -7,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstdio>
 #include <cstring>
 #include <ctime>
@@ -146,19 +144,6 @@ std::optional<std::int64_t> proportional_bytes(std::uint32_t pid) noexcept {
     long long kibibytes = 0;
     if (line == nullptr || std::sscanf(line, "\nPss: %lld kB", &kibibytes) != 1) return std::nullopt;
     return kibibytes * 1024;
-}
-
-// Parents and their children, from every process there is: for kernels without /proc/<pid>/task/<tid>/children.
-std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> scan_children() {
-    std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> children;
-    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir("/proc"), &::closedir);
-    while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
-        std::uint32_t pid = 0;
-        const char* end = entry->d_name + std::strlen(entry->d_name);
-        if (const auto parsed = std::from_chars(entry->d_name, end, pid); parsed.ptr != end) continue;
-        if (const auto stat = read_process_stat(pid)) children[stat->parent].push_back(pid);
-    }
-    return children;
 }
 
 }  // namespace

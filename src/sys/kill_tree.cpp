@@ -1,0 +1,49 @@
+#include "sys/kill_tree.h"
+
+#include <sys/types.h>
+
+#include <csignal>
+#include <optional>
+#include <set>
+#include <unordered_map>
+#include <vector>
+
+#include "sys/proc.h"
+
+namespace headrace::sys {
+namespace {
+
+// A stopped process makes no other one, so this is enough unless they are made faster than they can be listed.
+constexpr int most_rounds = 100;
+
+// Stops what is below and not known yet. How many there were.
+std::size_t stop_below(std::uint32_t root, std::set<std::uint32_t>& known) {
+    std::size_t found = 0;
+    std::vector<std::uint32_t> open{root};
+    const bool told = read_children(root).has_value();
+    std::unordered_map<std::uint32_t, std::vector<std::uint32_t>> scanned;
+    if (!told) scanned = scan_children();
+    while (!open.empty()) {
+        const std::uint32_t parent = open.back();
+        open.pop_back();
+        const std::optional<std::vector<std::uint32_t>> children = told ? read_children(parent) : scanned[parent];
+        for (const std::uint32_t child : children.value_or(std::vector<std::uint32_t>())) {
+            open.push_back(child);
+            if (!known.insert(child).second) continue;
+            ++found;
+            (void)::kill(static_cast<pid_t>(child), SIGSTOP);
+        }
+    }
+    return found;
+}
+
+}  // namespace
+
+void kill_below(std::uint32_t root) {
+    std::set<std::uint32_t> known;
+    for (int round = 0; round < most_rounds && stop_below(root, known) > 0; ++round) {
+    }
+    for (const std::uint32_t pid : known) (void)::kill(static_cast<pid_t>(pid), SIGKILL);
+}
+
+}  // namespace headrace::sys

@@ -1,0 +1,14 @@
+// Ends a tree of processes so that none of them sees another one end.
+#pragma once
+
+#include <cstdint>
+
+namespace headrace::sys {
+
+// Stops every process below `root`, those that come meanwhile too, and then kills them all: no handler of a signal, no
+// exit function and no waiting parent runs between the first and the last of them. `root` itself goes on. Processes
+// that have left the tree, because their parent ended, are found when `root` is a subreaper (prctl(2)). Does not wait
+// for their ends.
+void kill_below(std::uint32_t root);
+
+}  // namespace headrace::sys

@@ -1,0 +1,136 @@
+#include "sys/side_process.h"
+
+#include <fcntl.h>
+#include <poll.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <exception>
+#include <utility>
+
+#include "sys/descriptor.h"
+#include "sys/kill_tree.h"
+
+namespace headrace::sys {
+namespace {
+
+constexpr int ask_every = 100;  // milliseconds
+
+constexpr std::array<int, 3> endings{SIGINT, SIGTERM, SIGHUP};
+
+volatile std::sig_atomic_t seen_signal = 0;
+std::array<struct sigaction, endings.size()> before_interrupts;
+
+void note_signal(int number) { seen_signal = number; }
+
+struct Pipe {
+    Descriptor read;
+    Descriptor write;
+};
+
+Result<Pipe> open_pipe() {
+    int ends[2];
+    if (::pipe2(ends, O_CLOEXEC) != 0) return fail_errno(errno, "cannot open a pipe");
+    return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
+}
+
+void write_all(int descriptor, const std::string& text) noexcept {
+    for (std::size_t written = 0; written < text.size();) {
+        const ssize_t count = ::write(descriptor, text.data() + written, text.size() - written);
+        if (count < 0 && errno != EINTR) return;
+        if (count > 0) written += static_cast<std::size_t>(count);
+    }
+}
+
+// Whoever waits for the answer tells an empty one, of a process that ended early, from a whole one.
+constexpr char whole = '\n';
+
+[[noreturn]] void work_and_end(const std::function<std::string(const StopSign&)>& work, int answer, int stop) {
+    for (int number = 1; number < NSIG; ++number) {
+        if (number != SIGKILL && number != SIGSTOP && number != SIGPIPE) (void)::signal(number, SIG_DFL);
+    }
+    (void)::setpgid(0, 0);
+    (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    try {
+        write_all(answer, work(StopSign(stop)) + whole);
+    } catch (const std::exception&) {  // the missing answer tells it
+    }
+    kill_below(static_cast<std::uint32_t>(::getpid()));
+    ::_exit(0);
+}
+
+// All that comes until the other side closes; the stop sign is shown once it is wanted.
+std::string read_answer(int answer, Descriptor& sign, const std::function<bool()>& stopped) {
+    std::string text;
+    std::array<char, 65536> buffer;
+    while (true) {
+        pollfd event{answer, POLLIN, 0};
+        const int ready = ::poll(&event, 1, ask_every);
+        if (sign && stopped()) sign.reset();
+        if (ready <= 0) continue;
+        const ssize_t count = ::read(answer, buffer.data(), buffer.size());
+        if (count == 0) return text;
+        if (count > 0) text.append(buffer.data(), static_cast<std::size_t>(count));
+    }
+}
+
+void reap_all(pid_t child) noexcept {
+    while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
+    }
+    kill_below(static_cast<std::uint32_t>(::getpid()));
+    while (true) {
+        if (::waitpid(-1, nullptr, 0) < 0 && errno != EINTR) return;
+    }
+}
+
+}  // namespace
+
+bool StopSign::shown() const noexcept {
+    pollfd event{descriptor_, POLLIN, 0};
+    return ::poll(&event, 1, 0) > 0;  // the other end was closed
+}
+
+Result<std::string> run_aside(const std::function<std::string(const StopSign&)>& work,
+                              const std::function<bool()>& stopped) {
+    Result<Pipe> answer = open_pipe(), sign = open_pipe();
+    if (!answer) return tl::unexpected<Error>(answer.error());
+    if (!sign) return tl::unexpected<Error>(sign.error());
+    (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    const pid_t child = ::fork();
+    if (child < 0) return fail_errno(errno, "cannot make another process");
+    if (child == 0) {
+        answer->read.reset();
+        sign->write.reset();
+        work_and_end(work, answer->write.get(), sign->read.get());
+    }
+    answer->write.reset();
+    sign->read.reset();
+    std::string text = read_answer(answer->read.get(), sign->write, stopped);
+    const bool interrupted = !sign->write;
+    reap_all(child);
+    if (interrupted) return fail(ErrorCode::interrupted, "interrupted");
+    if (text.empty() || text.back() != whole) {
+        return fail(ErrorCode::io_error, "a process of headrace's own ended before it was done");
+    }
+    text.pop_back();
+    return text;
+}
+
+Interrupts::Interrupts() {
+    seen_signal = 0;
+    struct sigaction note {};
+    note.sa_handler = note_signal;
+    for (std::size_t i = 0; i < endings.size(); ++i) (void)::sigaction(endings[i], &note, &before_interrupts[i]);
+}
+
+Interrupts::~Interrupts() {
+    for (std::size_t i = 0; i < endings.size(); ++i) (void)::sigaction(endings[i], &before_interrupts[i], nullptr);
+}
+
+int Interrupts::seen() noexcept { return seen_signal; }
+
+}  // namespace headrace::sys
