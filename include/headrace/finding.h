@@ -57,6 +57,18 @@ struct LoaderFix {
     std::optional<std::uint64_t> batch_size;
 };
 
+// What changes, as arguments: "num_workers=2, persistent_workers=True". Empty where nothing does.
+std::string as_arguments(const LoaderFix& fix);
+
+// Where a loader was made. A program that makes one for each epoch makes them all there; a function that makes loaders
+// for training and evaluation makes those there, too, of which the type of the sampler may tell.
+struct LoaderSite {
+    std::string file;  // as the interpreter names it: relative to the working directory where it was started so
+    std::uint64_t line = 0;
+    std::string sampler;   // name of the type of its sampler
+    bool library = false;  // in a package and not in the user's own code
+};
+
 struct Finding {
     std::string id;  // AREA.KIND, unique in a run
     Area area = Area::input;
@@ -66,6 +78,10 @@ struct Finding {
     std::optional<Gain> gain;  // absent for one that promises no speed
     Changes changes = Changes::nothing;
     std::string remedy;
+    std::optional<LoaderSite> loader = {};  // that the fix changes; absent where it was not seen being made
+    std::string try_it = {};                // the command that tries it; empty where nothing can be put in for it
+    std::optional<Interval> measured =
+        {};  // ratio of samples a second, by the newest trial; absent where there is none
 };
 
 }  // namespace headrace

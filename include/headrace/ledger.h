@@ -69,6 +69,7 @@ struct Loader {
     bool persistent = false;
     std::optional<std::string> method;  // fork, spawn, forkserver; none without workers
     bool training = false;
+    std::optional<LoaderSite> made = {};
 };
 
 struct PerSample {  // means; absent where no sample was recorded

@@ -80,7 +80,10 @@ void add_advice(const Recording& recording, const std::vector<Trainer>& trainers
     const input::LoaderUse use{
         recorded->loop,    recorded->fetched.collate / batches,   whole, share_of_waits(*recorded, whole),
         loader.persistent, recorded->loop.later_passes.size() + 1};
-    if (std::optional<Finding> finding = input::advise_workers(use)) audit.findings.push_back(std::move(*finding));
+    if (std::optional<Finding> finding = input::advise_workers(use)) {
+        finding->loader = loader.made;
+        audit.findings.push_back(std::move(*finding));
+    }
 }
 
 }  // namespace headrace::audit

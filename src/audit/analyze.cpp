@@ -10,6 +10,7 @@
 #include "audit/advice.h"
 #include "audit/batches.h"
 #include "audit/limits.h"
+#include "audit/loader_config.h"
 #include "audit/outside.h"
 #include "audit/ranks.h"
 #include "audit/steps.h"
@@ -70,38 +71,6 @@ Walked walk(const Recording& recording, const Trainer& trainer, const std::vecto
     return walked;
 }
 
-// A number or word of the flat JSON object that the recorder writes for a loader; empty when null or absent.
-std::string config_value(const std::string& json, const std::string& key) {
-    const std::size_t at = json.find("\"" + key + "\":");
-    if (at == std::string::npos) {
-        return "";
-    }
-    std::size_t begin = at + key.size() + 3;
-    std::size_t end = json.find_first_of(",}", begin);
-    std::string value = json.substr(begin, end == std::string::npos ? end : end - begin);
-    std::erase(value, '"');
-    return value == "null" ? "" : value;
-}
-
-std::optional<std::uint64_t> number_in(const std::string& json, const std::string& key) {
-    const std::string value = config_value(json, key);
-    const bool digits = !value.empty() && value.size() < 19 &&
-                        std::all_of(value.begin(), value.end(), [](char c) { return c >= '0' && c <= '9'; });
-    return digits ? std::optional<std::uint64_t>(std::stoull(value)) : std::nullopt;
-}
-
-Loader loader_of(const audit::UsedLoader& used) {
-    Loader loader;
-    loader.batch_size = number_in(used.config, "batch_size");
-    loader.workers = number_in(used.config, "workers").value_or(0);
-    loader.prefetch_factor = number_in(used.config, "prefetch_factor");
-    loader.persistent = config_value(used.config, "persistent") == "true";
-    const std::string method = config_value(used.config, "method");
-    loader.method = method.empty() ? std::nullopt : std::optional<std::string>(method);
-    loader.training = used.training;
-    return loader;
-}
-
 // The loaders of a trainer and of the threads that load for it, each once, training ones first.
 std::vector<Loader> loaders_of(const Trainer& trainer) {
     std::vector<audit::UsedLoader> used = trainer.loaders;
@@ -119,7 +88,8 @@ std::vector<Loader> loaders_of(const Trainer& trainer) {
     }
     std::stable_sort(used.begin(), used.end(), [](const auto& x, const auto& y) { return x.training && !y.training; });
     std::vector<Loader> loaders(used.size());
-    std::transform(used.begin(), used.end(), loaders.begin(), loader_of);
+    std::transform(used.begin(), used.end(), loaders.begin(),
+                   [](const audit::UsedLoader& loader) { return audit::loader_of(loader.config, loader.training); });
     return loaders;
 }
 

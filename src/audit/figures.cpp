@@ -53,6 +53,10 @@ public:
         (*this)(name, field.has_value());
         if (field) visit(*field);
     }
+    template <class T, class Visit>
+    void added_optional(const std::string& name, const std::optional<T>& field, Visit visit) {
+        optional(name, field, visit);
+    }
     // A word of a closed list.
     template <class E>
     void word(const std::string& name, const E& field, E) {
@@ -83,7 +87,7 @@ public:
     void operator()(const std::string& name, T& field) {
         const auto figure = figures_.find(name);
         if (figure == figures_.end() || !set(figure->second, field)) {
-            wrong_ = wrong_.empty() ? name : wrong_;
+            note(name);
         }
     }
     // A figure that earlier runs do not have: the field then keeps what it holds.
@@ -96,7 +100,7 @@ public:
         std::uint64_t size = 0;
         (*this)(name, size);
         if (size > figures_.size()) {  // an item has one figure at least
-            wrong_ = name;
+            note(name);
             return;
         }
         items.resize(static_cast<std::size_t>(size));
@@ -115,7 +119,7 @@ public:
         if (value != nullptr && std::isfinite(*value)) {
             field = *value;
         } else {
-            wrong_ = wrong_.empty() ? name : wrong_;
+            note(name);
         }
     }
     void any(const std::string& name, std::optional<double>& field) {
@@ -132,6 +136,10 @@ public:
         field.reset();
         if (there) visit(field.emplace());
     }
+    template <class T, class Visit>
+    void added_optional(const std::string& name, std::optional<T>& field, Visit visit) {
+        if (figures_.contains(name)) optional(name, field, visit);
+    }
     template <class E>
     void word(const std::string& name, E& field, E last) {
         std::string text;
@@ -140,12 +148,16 @@ public:
             field = static_cast<E>(value);
             if (headrace::name(field) == text) return;
         }
-        wrong_ = wrong_.empty() ? name : wrong_;
+        note(name);
     }
 
     const std::string& wrong() const { return wrong_; }  // the first that is missing or impossible; empty: none
 
 private:
+    void note(const std::string& name) {
+        if (wrong_.empty()) wrong_ = name;
+    }
+
     template <class T>
     static bool set(const run::Figure& figure, T& field) {
         if constexpr (is_optional<T>) {
@@ -201,6 +213,16 @@ void visit_loader(const std::string& name, Seen& loader, Visit& visit) {
     visit(name + ".training", loader.training);
 }
 
+template <class Site, class Visit>
+void visit_site(const std::string& name, Site& site, Visit& visit) {
+    visit.added_optional(name, site, [&](auto& made) {
+        visit(name + ".file", made.file);
+        visit(name + ".line", made.line);
+        visit(name + ".sampler", made.sampler);
+        visit(name + ".library", made.library);
+    });
+}
+
 template <class Range, class Visit>
 void visit_interval(const std::string& name, Range& interval, Visit& visit) {
     visit.any(name + ".predicted", interval.predicted);
@@ -225,6 +247,7 @@ void visit_finding(const std::string& name, Found& finding, Visit& visit) {
     });
     visit.word(name + ".changes", finding.changes, Changes::semantics);
     visit(name + ".remedy", finding.remedy);
+    visit_site(name + ".loader", finding.loader, visit);
 }
 
 template <class Whole, class Visit>

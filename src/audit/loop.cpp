@@ -6,6 +6,7 @@
 #include <set>
 #include <utility>
 
+#include "audit/loader_config.h"
 #include "audit/timeline.h"
 #include "audit/waits.h"
 #include "stats/quantile.h"
@@ -326,9 +327,7 @@ std::string unlike_the_model(const Recording& recording, const Trainer& trainer)
     }
     if (loaders.empty()) return "its batches come from no DataLoader";
     if (loaders.size() > 1) return "it trains on the batches of several loaders, or of one that was changed";
-    if (trainer.loaders[*loaders.begin()].config.find("\"in_order\":false") != std::string::npos) {
-        return "its loader delivers batches out of order";
-    }
+    if (!in_order(trainer.loaders[*loaders.begin()].config)) return "its loader delivers batches out of order";
     return "";
 }
 

@@ -13,6 +13,7 @@
 #include "audit/analyze.h"
 #include "audit/figures.h"
 #include "audit/kept.h"
+#include "audit/learn.h"
 #include "audit/recording.h"
 #include "audit/shim.h"
 #include "audit/watch.h"
@@ -20,7 +21,9 @@
 #include "run/hold.h"
 #include "run/spool_format.h"
 #include "run/spool_reader.h"
+#include "run/trial_file.h"
 #include "sys/file.h"
+#include "sys/kill_tree.h"
 #include "sys/machine.h"
 #include "sys/process.h"
 #include "sys/signal_relay.h"
@@ -76,14 +79,18 @@ Result<void> make_spool(const run::Folder& folder, const RecordOptions& options)
     return sys::write_whole(folder.spool() / "control", page);
 }
 
-std::vector<std::pair<std::string, std::string>> environment_for(const fs::path& shim, const fs::path& spool) {
+std::vector<std::pair<std::string, std::string>> environment_for(const RecordOptions& options, const fs::path& shim,
+                                                                 const fs::path& spool) {
     std::string path = shim.string();
     if (const char* given = std::getenv("PYTHONPATH"); given != nullptr && *given != '\0') {
         path += std::string(":") + given;
     }
     std::error_code error;
     const fs::path whole = fs::absolute(spool, error);  // the program may start its Pythons in another folder
-    return {{"PYTHONPATH", path}, {"HEADRACE_SPOOL", (error ? spool : whole).string()}};
+    std::vector<std::pair<std::string, std::string>> environment = options.environment;
+    environment.emplace_back("PYTHONPATH", path);
+    environment.emplace_back("HEADRACE_SPOOL", (error ? spool : whole).string());
+    return environment;
 }
 
 std::uint64_t steps_so_far(const run::Folder& folder) {
@@ -131,13 +138,19 @@ private:
     Nanoseconds next_ = 0;
 };
 
-sys::Exit watch_to_the_end(sys::Child& child, Watch& watch, Progress& progress) {
+sys::Exit watch_to_the_end(const RecordOptions& options, const run::Folder& folder, sys::Child& child, Watch& watch,
+                           Progress& progress) {
+    bool ended = false;
     while (true) {
         if (const std::optional<sys::Exit> exit = child.wait(watch.pause())) {
             return *exit;
         }
         watch.look();
         progress.show(sys::monotonic_now());
+        if (!ended && options.end && options.end(steps_so_far(folder))) {
+            ended = true;
+            sys::kill_below(static_cast<std::uint32_t>(getpid()));
+        }
     }
 }
 
@@ -220,7 +233,7 @@ Result<Recorded> run_unrecorded(const RecordOptions& options, RunInfo info, cons
     run.info = std::move(info);
     take_exit(run.info, *exit);
     run.info.limits.push_back("Nothing was recorded: " + why.message + ".");
-    Recorded recorded{{}, headrace::analyze(run), why};
+    Recorded recorded{{}, headrace::analyze(run), {}, why};
     recorded.audit.next.clear();  // there is no run to show again
     return recorded;
 }
@@ -267,6 +280,9 @@ bool shut_down(const Recording& recording) {
                        [&](std::size_t thread) { return recording.threads[thread].teardown.has_value(); });
 }
 
+// The .headrace folder of a run: home/runs/ID.
+fs::path home_of(const run::Folder& folder) { return folder.path.parent_path().parent_path(); }
+
 Audit audit_so_far(const run::Folder& folder, Run& run, bool here) {
     const run::Spool spool = take_spool(run, folder);
     const Recording recording(run, spool);
@@ -306,6 +322,7 @@ Audit complete(const run::Folder& folder, Run& run, bool here) {
     const Recording recording(run, spool);
     conclude(folder, run, recording);
     Analysis analysis = analyze(recording);
+    learn(analysis.audit, home_of(folder));
     const auto add_limit = [&](std::string sentence) { analysis.audit.limits.push_back(std::move(sentence)); };
     if (!here) {
         add_limit(
@@ -327,63 +344,13 @@ Result<Audit> load_finished(const run::Folder& folder, const Run& run) {
     if (!figures) {
         return tl::unexpected<Error>(figures.error());
     }
-    return *figures ? restore(run, **figures) : headrace::analyze(run);
+    if (*figures) return restore(run, **figures);
+    Audit audit = headrace::analyze(run);
+    learn(audit, home_of(folder));
+    return audit;
 }
 
-}  // namespace
-
-Result<Recorded> record(const RecordOptions& options) {
-    const Result<fs::path> shim = find_shim();
-    if (!shim) {
-        return tl::unexpected<Error>(shim.error());
-    }
-    RunInfo info = begin_info(options);
-    const Result<Begun> begun = begin_run(options, info);
-    if (!begun) {
-        return is_full(begun.error()) ? run_unrecorded(options, info, begun.error())
-                                      : Result<Recorded>(tl::unexpected<Error>(about_our_folder(begun.error())));
-    }
-    const run::Folder& folder = begun->folder;
-    sys::raise_descriptor_limit();  // the watch keeps some for each process
-    Result<sys::Child> child = sys::Child::start(options.command, environment_for(*shim, folder.spool()));
-    if (!child) {
-        std::error_code error;
-        fs::remove_all(folder.path, error);
-        return tl::unexpected<Error>(child.error());
-    }
-    info.child_pid = child->pid();
-    info.started_ns = child->started();
-    // A reader needs the pid if we are killed; when it cannot be written the run still ends well.
-    const Result<void> known = run::write_info(folder, info);
-    Run run;
-    Watch watch(folder.spool(), child->pid(), child->started());
-    child->before_reaping([&watch] { watch.look_at_end(); });
-    {
-        Progress progress(options.progress, folder);
-        run.info = info;
-        take_exit(run.info, watch_to_the_end(*child, watch, progress));
-    }
-    run::note_end(folder, run.info);
-    watch.finish(run);
-    const run::Spool spool = take_spool(run, folder);
-    note_full_disk(run, folder);
-    const Recording recording(run, spool);
-    Analysis analysis = analyze(recording);
-    const Result<void> stored = store(folder, recording, analysis, spool.whole);
-    Recorded recorded{folder, std::move(analysis.audit), std::nullopt};
-    if (!stored) {
-        recorded.not_stored = stored.error();
-        std::error_code error;
-        if (!fs::exists(folder.path, error)) {
-            recorded.audit.next.clear();  // there is no run to show again
-        }
-    } else if (!known) {
-        recorded.audit.limits.push_back("The run's first entry could not be written: " + known.error().message + ".");
-    }
-    return recorded;
-}
-
-Result<Audit> load(const run::Folder& folder) {
+Result<Audit> load_run(const run::Folder& folder) {
     Result<Run> stored = run::read(folder);
     if (!stored) {
         return tl::unexpected<Error>(stored.error());
@@ -404,6 +371,69 @@ Result<Audit> load(const run::Folder& folder) {
         stored = std::move(now);
     }
     return load_finished(folder, *stored);
+}
+
+}  // namespace
+
+Result<Recorded> record(const RecordOptions& options) {
+    const Result<fs::path> shim = find_shim();
+    if (!shim) {
+        return tl::unexpected<Error>(shim.error());
+    }
+    RunInfo info = begin_info(options);
+    const Result<Begun> begun = begin_run(options, info);
+    if (!begun) {
+        return is_full(begun.error()) ? run_unrecorded(options, info, begun.error())
+                                      : Result<Recorded>(tl::unexpected<Error>(about_our_folder(begun.error())));
+    }
+    const run::Folder& folder = begun->folder;
+    sys::raise_descriptor_limit();  // the watch keeps some for each process
+    Result<sys::Child> child = sys::Child::start(options.command, environment_for(options, *shim, folder.spool()));
+    if (!child) {
+        std::error_code error;
+        fs::remove_all(folder.path, error);
+        return tl::unexpected<Error>(child.error());
+    }
+    info.child_pid = child->pid();
+    info.started_ns = child->started();
+    // A reader needs the pid if we are killed; when it cannot be written the run still ends well.
+    const Result<void> known = run::write_info(folder, info);
+    Run run;
+    Watch watch(folder.spool(), child->pid(), child->started());
+    child->before_reaping([&watch] { watch.look_at_end(); });
+    {
+        Progress progress(options.progress, folder);
+        run.info = info;
+        take_exit(run.info, watch_to_the_end(options, folder, *child, watch, progress));
+    }
+    run::note_end(folder, run.info);
+    watch.finish(run);
+    const run::Spool spool = take_spool(run, folder);
+    note_full_disk(run, folder);
+    const Recording recording(run, spool);
+    Analysis analysis = analyze(recording);
+    learn(analysis.audit, options.home);
+    const Result<void> stored = store(folder, recording, analysis, spool.whole);
+    Recorded recorded{folder, std::move(analysis.audit), {}, std::nullopt};
+    for (const Nanoseconds step : analysis.step_times) {
+        recorded.step_seconds.push_back(static_cast<double>(step) * 1e-9);
+    }
+    if (!stored) {
+        recorded.not_stored = stored.error();
+        std::error_code error;
+        if (!fs::exists(folder.path, error)) {
+            recorded.audit.next.clear();  // there is no run to show again
+        }
+    } else if (!known) {
+        recorded.audit.limits.push_back("The run's first entry could not be written: " + known.error().message + ".");
+    }
+    return recorded;
+}
+
+Result<Audit> load(const run::Folder& folder) {
+    Result<Audit> audit = load_run(folder);
+    if (audit) add_trials(*audit, run::trials_of(folder));
+    return audit;
 }
 
 }  // namespace headrace::audit

@@ -3,8 +3,10 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "headrace/audit.h"
@@ -20,11 +22,16 @@ struct RecordOptions {
     std::string name;                  // --name, validated by the caller
     std::optional<std::uint64_t> max_steps;
     bool progress = false;  // a live status line on standard error
+    // Variables for the program beside our own.
+    std::vector<std::pair<std::string, std::string>> environment;
+    // Asked at every look, with the steps so far: true ends the program and all of its processes at once (SIGKILL).
+    std::function<bool(std::uint64_t steps)> end;
 };
 
 struct Recorded {
     run::Folder folder;  // empty where nothing could be kept
     Audit audit;
+    std::vector<double> step_seconds;  // of rank 0: of its steps after the first, as in Audit::steady
     // What could not be stored, when something could not (a full disk): the audit above is whole all the same.
     std::optional<Error> not_stored;
 };

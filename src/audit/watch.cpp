@@ -10,6 +10,7 @@
 #include <tuple>
 
 #include "audit/headers.h"
+#include "audit/library.h"
 #include "audit/samples.h"
 #include "base/text.h"
 #include "run/spool_format.h"
@@ -51,12 +52,6 @@ spool::Kind context_of(const spool::Header& header) {
         innermost = static_cast<spool::Kind>(header.open[i].kind);
     }
     return innermost;
-}
-
-bool is_library(const std::string& file) {
-    return file.empty() || file.front() == '<' || file.find("/site-packages/") != std::string::npos ||
-           file.find("/dist-packages/") != std::string::npos || file.find("/lib/python3") != std::string::npos ||
-           file.find("/torchinductor_") != std::string::npos;
 }
 
 // The innermost frame of the user's own code; null where there is none.

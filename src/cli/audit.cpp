@@ -158,7 +158,10 @@ int run_audit(const Options& options, const std::vector<std::string>& program) {
         return command ? not_started(recorded.error()) : tell(recorded.error().message, exit_not_started);
     }
     Audit& audit = recorded->audit;
-    if (!audit.next.empty()) audit.next = report_command(options.dir, {recorded->folder.id()});
+    if (!audit.next.empty()) {
+        const std::string run = recorded->folder.id();
+        add_commands(audit, options.dir, run, report_command(options.dir, {run}));
+    }
     show(*recorded, options);
     const RunInfo& run = recorded->audit.run;
     return run.signal ? 128 + *run.signal : run.exit_code.value_or(exit_bug);

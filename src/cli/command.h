@@ -15,6 +15,7 @@ namespace headrace::cli {
 inline constexpr int exit_done = 0;
 inline constexpr int exit_falls_short = 1;
 inline constexpr int exit_bad_input = 2;
+inline constexpr int exit_not_enough = 3;
 inline constexpr int exit_bug = 70;
 inline constexpr int exit_not_started = 125;
 inline constexpr int exit_not_executable = 126;
@@ -23,13 +24,14 @@ inline constexpr int exit_not_found = 127;
 // What the user asked for.
 struct Invocation {
     std::vector<std::string> program;  // audit: the command to run, with its arguments
-    std::vector<std::string> runs;     // report: which to show
+    std::vector<std::string> runs;     // report, try: which to show or to try a fix of
     std::function<int()> action;       // set by the command that was named; gives the exit code
 };
 
 // Each adds its command to `app`. `invocation` outlives the parsing and the action.
 void add_audit(CLI::App& app, Invocation& invocation);
 void add_report(CLI::App& app, Invocation& invocation);
+void add_try(CLI::App& app, Invocation& invocation);
 void add_doctor(CLI::App& app, Invocation& invocation);
 
 // Reads the arguments (without the name of the program) and sets the action. When there is nothing to do, because

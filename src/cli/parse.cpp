@@ -36,8 +36,8 @@ void take_program(const CLI::App& app, std::vector<std::string>& arguments, Invo
 
 // CLI11 would take a name in brackets for a list of its own.
 void take_runs(const CLI::App& app, std::vector<std::string>& arguments, Invocation& invocation) {
-    if (arguments.empty() || arguments.front() != "report") return;
-    const CLI::App& command = *app.get_subcommand("report");
+    if (arguments.empty() || (arguments.front() != "report" && arguments.front() != "try")) return;
+    const CLI::App& command = *app.get_subcommand(arguments.front());
     std::vector<std::string> options = {arguments.front()};
     bool behind_dashes = false;
     for (std::size_t i = 1; i < arguments.size(); ++i) {

@@ -47,12 +47,14 @@ void complete(const run::Folder& folder, const Audit& audit) {
 }
 
 // How a later command finds the run again: by its id, or by its path where it does not lie among the runs of home.
-std::string next_command(const Options& options, const run::Folder& folder, const std::filesystem::path& home) {
+void complete_commands(Audit& audit, const Options& options, const run::Folder& folder,
+                       const std::filesystem::path& home) {
     std::error_code error;
     const std::filesystem::path absolute = std::filesystem::absolute(folder.path, error).lexically_normal();
-    if (std::filesystem::equivalent(absolute.parent_path(), home / "runs", error))
-        return report_command(options.dir, {absolute.filename().string()});
-    return report_command(std::nullopt, {absolute.string()});
+    const bool known = std::filesystem::equivalent(absolute.parent_path(), home / "runs", error);
+    const std::string run = known ? absolute.filename().string() : absolute.string();
+    const std::optional<std::string> dir = known ? options.dir : std::nullopt;
+    add_commands(audit, dir, run, report_command(dir, {run}));
 }
 
 Result<Audit> load_run(const std::string& run, const Options& options, const std::filesystem::path& home) {
@@ -60,7 +62,7 @@ Result<Audit> load_run(const std::string& run, const Options& options, const std
     if (!folder) return tl::unexpected<Error>(folder.error());
     Result<Audit> audit = audit::load(*folder);
     if (!audit) return audit;
-    audit->next = next_command(options, *folder, home);
+    complete_commands(*audit, options, *folder, home);
     complete(*folder, *audit);
     return audit;
 }

@@ -126,6 +126,19 @@ std::string runs_as_text(const std::vector<run::Listed>& runs, const TextStyle& 
     return style.ascii ? report::to_ascii(text) : text;
 }
 
+void add_commands(Audit& audit, const std::optional<std::string>& dir, const std::string& run,
+                  const std::string& show) {
+    audit.next = show;
+    for (auto finding = audit.findings.rbegin(); finding != audit.findings.rend(); ++finding) {
+        if (!finding->loader) continue;
+        std::vector<std::string> words = {"headrace", "try"};
+        if (dir) words.insert(words.end(), {"--dir", *dir});
+        words.insert(words.end(), {"--fix", finding->id, run});
+        finding->try_it = base::shell_command(words);
+        if (finding->gain && !finding->measured) audit.next = finding->try_it;
+    }
+}
+
 std::string runs_as_json(const std::vector<run::Listed>& runs) {
     Json json = Json::array();
     for (const run::Listed& listed : runs) json.push_back(as_json(listed));

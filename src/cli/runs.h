@@ -20,6 +20,10 @@ std::string runs_as_text(const std::vector<run::Listed>& runs, const TextStyle& 
 // pasted.
 std::string report_command(const std::optional<std::string>& dir, const std::vector<std::string>& runs);
 
+// Puts into an audit the commands that try its findings, and as the next one that of the first which promises a gain
+// and was not tried; otherwise `show`, which shows the run again. `run` names it, from where `dir` says.
+void add_commands(Audit& audit, const std::optional<std::string>& dir, const std::string& run, const std::string& show);
+
 // An array with an object for each run, with a final newline.
 std::string runs_as_json(const std::vector<run::Listed>& runs);
 

@@ -16,16 +16,31 @@ std::string saved(double seconds) { return (seconds < 0 ? "-" : "") + format_tim
 std::string gain_words(const Gain& gain) {
     const Interval& ratio = gain.ratio;
     const Interval& seconds = gain.seconds_per_run;
-    return fmt::format("predicted {}x samples/s ({} to {}), {} less a run ({} to {}); not tried",
-                       format_figure(ratio.predicted), format_figure(ratio.low), format_figure(ratio.high),
-                       saved(seconds.predicted), saved(seconds.low), saved(seconds.high));
+    return fmt::format("predicted {}x samples/s ({} to {}), {} less a run ({} to {})", format_figure(ratio.predicted),
+                       format_figure(ratio.low), format_figure(ratio.high), saved(seconds.predicted),
+                       saved(seconds.low), saved(seconds.high));
 }
 
-Lines finding_lines(const Finding& finding, bool first, const Frame& frame) {
+std::string measured_words(const std::optional<Interval>& measured) {
+    if (!measured) return "not tried";
+    return fmt::format("measured {}x ({} to {})", format_figure(measured->predicted), format_figure(measured->low),
+                       format_figure(measured->high));
+}
+
+Lines finding_lines(const Audit& audit, const Finding& finding, bool first, const Frame& frame) {
     std::string text = fmt::format("{}: {}", finding.id, finding.title);
-    if (finding.gain) text += "; " + gain_words(*finding.gain);
+    if (finding.gain) text += "; " + gain_words(*finding.gain) + "; " + measured_words(finding.measured);
     Lines lines = labelled(first ? "Findings" : "", base::printable(text), frame);
-    for (const std::string& line : labelled("", base::printable(finding.remedy), frame)) lines.push_back(line);
+    const auto add = [&](const std::string& more) {
+        for (const std::string& line : labelled("", base::printable(more), frame)) lines.push_back(line);
+    };
+    // The whole remedy is in report.json: of a screen, one line for each finding is what there is room for.
+    if (finding.loader) {
+        add(fmt::format("{}:{}  {}", short_path(finding.loader->file, audit.run.directory), finding.loader->line,
+                        as_arguments(finding.fix)));
+    } else {
+        add(finding.remedy);
+    }
     return lines;
 }
 
@@ -37,7 +52,7 @@ Lines findings(const Audit& audit, const Frame& frame) {
     }
     Lines lines;
     for (const Finding& finding : audit.findings) {
-        for (const std::string& line : finding_lines(finding, lines.empty(), frame)) lines.push_back(line);
+        for (const std::string& line : finding_lines(audit, finding, lines.empty(), frame)) lines.push_back(line);
     }
     return lines;
 }

@@ -54,13 +54,6 @@ std::vector<HotRow> chosen_rows(const Audit& audit, std::size_t most) {
     return first;
 }
 
-// The path as seen from the program's working directory.
-std::string short_path(const std::string& file, const std::string& directory) {
-    const std::string inside = directory + "/";
-    if (!directory.empty() && file.starts_with(inside)) return base::printable(file.substr(inside.size()));
-    return base::printable(file);
-}
-
 std::string loader_words(const Loader& loader) {
     std::vector<std::string> words;
     if (loader.batch_size) words.push_back(fmt::format("batch {}", count(*loader.batch_size)));

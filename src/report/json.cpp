@@ -217,6 +217,16 @@ Json fix_json(const LoaderFix& fix) {
     return {{"kind", "loader"}, {"parameters", std::move(parameters)}};
 }
 
+Json measured_json(const std::optional<Interval>& measured) {
+    if (!measured) return nullptr;
+    return {{"ratio", measured->predicted}, {"low", measured->low}, {"high", measured->high}};
+}
+
+Json call_site_json(const std::optional<LoaderSite>& loader) {
+    if (!loader || loader->library) return nullptr;
+    return {{"file", loader->file}, {"line", loader->line}};
+}
+
 Json findings_json(const std::vector<Finding>& findings) {
     Json json = Json::array();
     for (const Finding& finding : findings) {
@@ -228,8 +238,9 @@ Json findings_json(const std::vector<Finding>& findings) {
                         {"gain", gain_json(finding.gain)},
                         {"changes", name(finding.changes)},
                         {"remedy", finding.remedy},
-                        {"call_site", nullptr},
-                        {"try", nullptr}});
+                        {"call_site", call_site_json(finding.loader)},
+                        {"try", text_or_null(finding.try_it)},
+                        {"measured", measured_json(finding.measured)}});
     }
     return json;
 }

@@ -159,4 +159,10 @@ std::string format_figure(double value) {
 
 std::string format_tenths(int tenths) { return fmt::format("{}.{} %", tenths / 10, tenths % 10); }
 
+std::string short_path(const std::string& file, const std::string& directory) {
+    const std::string inside = directory + "/";
+    if (!directory.empty() && file.starts_with(inside)) return base::printable(file.substr(inside.size()));
+    return base::printable(file);
+}
+
 }  // namespace headrace::report

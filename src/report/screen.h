@@ -55,4 +55,7 @@ std::string format_figure(double value);
 // 612 as "61.2 %".
 std::string format_tenths(int tenths);
 
+// A path as seen from the program's working directory, fit for a terminal.
+std::string short_path(const std::string& file, const std::string& directory);
+
 }  // namespace headrace::report

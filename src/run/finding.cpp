@@ -1,5 +1,8 @@
 #include "headrace/finding.h"
 
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
 namespace headrace {
 
 std::string_view name(Basis basis) noexcept { return basis == Basis::measured ? "measured" : "derived"; }
@@ -34,6 +37,21 @@ std::string_view name(Changes changes) noexcept {
             return "semantics";
     }
     return "";
+}
+
+std::string as_arguments(const LoaderFix& fix) {
+    std::vector<std::string> words;
+    const auto add = [&](const char* name, const auto& value) {
+        if (value) words.push_back(fmt::format("{}={}", name, *value));
+    };
+    add("num_workers", fix.workers);
+    add("prefetch_factor", fix.prefetch_factor);
+    if (fix.persistent_workers) {
+        words.push_back(*fix.persistent_workers ? "persistent_workers=True" : "persistent_workers=False");
+    }
+    add("batch_size", fix.batch_size);
+    add("threads", fix.threads);
+    return fmt::format("{}", fmt::join(words, ", "));
 }
 
 }  // namespace headrace

@@ -8,6 +8,7 @@ import sys
 
 TYPE_CHECKING = False  # typing itself is not imported here: the program would start slower and could notice
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import Any
 
 
@@ -141,7 +142,53 @@ def _loader_config(loader: "Any") -> str:
         "iterable": hasattr(dataset, "__iter__") and not hasattr(dataset, "__getitem__"),
         "dataset": f"{dataset.__module__}.{dataset.__qualname__}",
     }
-    return "{" + ",".join(f'"{name}":{_text(value)}' for name, value in values.items()) + "}"
+    texts = [f'"{name}":{_text(value)}' for name, value in values.items()]
+    texts.append(f'"made":{_sites.get(id(loader), "null")}')
+    return "{" + ",".join(texts) + "}"
+
+
+# Where a loader was made, by its id, as long as it may live: JSON.
+_sites: "dict[int, str]" = {}
+_MOST_SITES = 4096  # of a program that makes loaders without end
+
+# Called with each loader that the program makes, its site (file, line) and the name of its sampler's type: what try
+# puts in.
+made: "list[Callable[[Any, tuple[str, int], str], None]]" = []
+
+
+def _quoted(text: str) -> str:
+    """Write a JSON string of any text."""
+    escape = {'"': '\\"', "\\": "\\\\"}
+    return '"' + "".join(escape.get(c) or (c if " " <= c < "\x7f" else _escaped(c)) for c in text) + '"'
+
+
+def _escaped(c: str) -> str:
+    code = ord(c)
+    if code < 0x10000:
+        return f"\\u{code:04x}"
+    code -= 0x10000
+    return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
+
+
+def _hook_sites(recorder: "Any", module: "Any") -> None:
+    """Notice where a loader is made, in the last call of its __init__, which torch asks for advice on workers."""
+    own = module.__file__
+
+    def checked(args: "tuple[Any, ...]", kwargs: "Any") -> None:
+        loader = args[0]
+        frame = sys._getframe(1)
+        while frame.f_back is not None and frame.f_code.co_filename == own:
+            frame = frame.f_back
+        site = (frame.f_code.co_filename, frame.f_lineno)
+        sampler = type(getattr(loader, "sampler", None)).__name__
+        if len(_sites) >= _MOST_SITES:
+            _sites.clear()
+        values = f'"file":{_quoted(site[0])},"line":{site[1]},"sampler":{_quoted(sampler)}'
+        _sites[id(loader)] = "{" + values + "}"
+        for listener in made:
+            listener(loader, site, sampler)
+
+    _replace(recorder, module.DataLoader, "check_worker_number_rationality", recorder.NONE, before=checked)
 
 
 def hook_dataloader(recorder: "Any", module: "Any") -> None:
@@ -157,6 +204,7 @@ def hook_dataloader(recorder: "Any", module: "Any") -> None:
     _replace(recorder, module._BaseDataLoaderIter, "__next__", recorder.WAIT)
     _replace(recorder, module.DataLoader, "__iter__", recorder.ITER, after=iterated)
     _replace(recorder, module._MultiProcessingDataLoaderIter, "_try_get_data", recorder.RECEIVE)
+    _hook_sites(recorder, module)
 
 
 def hook_fetch(recorder: "Any", module: "Any") -> None:

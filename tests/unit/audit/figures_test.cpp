@@ -67,7 +67,8 @@ TEST(Figures, GiveTheSameAuditBack) {
 }
 
 bool is_of_later_runs(const std::string& name) {
-    return name == "stopped" || name == "ceilings" || name == "findings" || name.starts_with("prediction.");
+    return name == "stopped" || name == "ceilings" || name == "findings" || name.starts_with("prediction.") ||
+           name.ends_with(".loader");
 }
 
 TEST(Figures, AreAllNeeded) {
@@ -108,6 +109,7 @@ Audit advised(Audit audit) {
     finding.changes = Changes::random_streams;
     finding.remedy = "Do it.";
     audit.findings = {finding, finding};
+    audit.findings[0].loader = LoaderSite{"train.py", 7, "RandomSampler", true};
     audit.findings[1].id = "serve.slo";
     audit.findings[1].area = Area::serve;
     audit.findings[1].gain.reset();
@@ -126,6 +128,10 @@ TEST(Figures, GiveTheAdviceBack) {
     EXPECT_EQ(back->findings.at(0).fix.persistent_workers, true);
     EXPECT_EQ(back->findings.at(1).area, Area::serve);
     EXPECT_FALSE(back->findings.at(1).gain);
+    ASSERT_TRUE(back->findings.at(0).loader);
+    EXPECT_EQ(back->findings.at(0).loader->sampler, "RandomSampler");
+    EXPECT_TRUE(back->findings.at(0).loader->library);
+    EXPECT_FALSE(back->findings.at(1).loader);
     for (const auto& [name, value] : figures) {
         if (is_of_later_runs(name)) continue;
         run::Figures fewer = figures;

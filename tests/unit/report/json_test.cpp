@@ -54,16 +54,24 @@ TEST(RenderJson, HasTheFindingsWithEveryKey) {
     audit.findings[0].id = "input.workers";
     audit.findings[0].fix.workers = 2;
     audit.findings[0].gain = Gain{{1.5, 1.4, 1.6}, {9, 8, 10}};
+    audit.findings[0].loader = LoaderSite{"train.py", 7, "RandomSampler", false};
+    audit.findings[0].try_it = "headrace try --fix input.workers a-run";
+    audit.findings[0].measured = Interval{1.55, 1.5, 1.6};
     const Json json = parsed(audit);
     EXPECT_EQ(json["ceilings"].dump(), R"([{"name":"compute","samples_per_second":12.5,"basis":"derived"}])");
     EXPECT_EQ(json["prediction"]["reproduction"]["p95_error"], -0.02);
     const Json& finding = json["findings"][0];
-    EXPECT_EQ(keys(finding), "id area title evidence fix gain changes remedy call_site try");
+    EXPECT_EQ(keys(finding), "id area title evidence fix gain changes remedy call_site try measured");
     EXPECT_EQ(finding["fix"].dump(), R"({"kind":"loader","parameters":{"workers":2,"threads":null,"prefetch_factor":)"
                                      R"(null,"persistent_workers":null,"batch_size":null}})");
     EXPECT_EQ(finding["gain"]["ratio"].dump(), R"({"predicted":1.5,"low":1.4,"high":1.6})");
     EXPECT_EQ(finding["gain"]["seconds_per_run"]["low"], 8.0);
-    EXPECT_TRUE(json["findings"][1]["gain"].is_null());
+    EXPECT_EQ(finding["call_site"].dump(), R"({"file":"train.py","line":7})");
+    EXPECT_EQ(finding["try"], "headrace try --fix input.workers a-run");
+    EXPECT_EQ(finding["measured"].dump(), R"({"ratio":1.55,"low":1.5,"high":1.6})");
+    for (const char* key : {"gain", "call_site", "try", "measured"}) EXPECT_TRUE(json["findings"][1][key].is_null());
+    audit.findings[0].loader->library = true;
+    EXPECT_TRUE(parsed(audit)["findings"][0]["call_site"].is_null()) << "it is not the user's own code";
 }
 
 TEST(RenderJson, HasTheLedgerInItsFixedOrderWithZeros) {

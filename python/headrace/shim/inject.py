@@ -1,0 +1,91 @@
+"""Puts a fix into a program that `headrace try` runs. Never loaded where the program is only audited.
+
+The fix is the text of HEADRACE_INJECT: one `name=value` a line, in which %0A is a line break and %25 a percent sign.
+
+    file, line, sampler            the loaders: where they are made, and the type of their samplers
+    workers, prefetch_factor       their new arguments, each of them only where it is to change
+    persistent_workers (0 or 1)
+    batch_size
+    threads                        intra-op threads of every process that is no loader worker
+
+A loader is changed when torch's own `__init__` has set all of its arguments, so that whatever computed them is served.
+"""
+
+import sys
+
+TYPE_CHECKING = False  # typing itself is not imported here: the program would start slower and could notice
+if TYPE_CHECKING:
+    from typing import Any
+
+_fix: "dict[str, str]" = {}
+_torch_hooks: "Any" = None
+
+
+def _parsed(text: str) -> "dict[str, str]":
+    pairs = (line.partition("=") for line in text.split("\n") if line)
+    return {name: value.replace("%0A", "\n").replace("%25", "%") for name, _, value in pairs}
+
+
+def install(text: str, torch_hooks: "Any") -> None:
+    """Take the fix, and be told of every loader."""
+    global _torch_hooks
+    _torch_hooks = torch_hooks
+    _fix.update(_parsed(text))
+    if "file" in _fix:
+        torch_hooks.made.append(change_loader)
+
+
+def hook_torch(recorder: "Any", torch: "Any") -> None:
+    """The recorder's own hooks, and the number of threads."""
+    _torch_hooks.hook_torch(recorder, torch)
+    if "threads" in _fix:
+        _set_threads(torch, int(_fix["threads"]))
+
+
+def _set_threads(torch: "Any", threads: int) -> None:
+    """Set the number of intra-op threads for good: a program that sets its own later sets it in vain."""
+    set_threads = torch.set_num_threads
+    set_threads(threads)
+
+    def keep(number: int) -> None:
+        beginning = sys._getframe(1).f_code.co_name == "_worker_loop"
+        in_worker = beginning or torch.utils.data.get_worker_info() is not None
+        set_threads(min(number, threads) if in_worker else threads)
+
+    torch.set_num_threads = keep
+
+
+def change_loader(loader: "Any", site: "tuple[str, int]", sampler: str) -> None:
+    """Change the arguments of a loader that is meant; leave every other one alone."""
+    if (site[0], str(site[1]), sampler) != (_fix["file"], _fix["line"], _fix["sampler"]):
+        return
+    # torch refuses to set some of these after __init__, because nothing would follow: here nothing has begun yet.
+    state = vars(loader)
+    if "workers" in _fix:
+        _change_workers(state, int(_fix["workers"]))
+    if "prefetch_factor" in _fix:
+        state["prefetch_factor"] = int(_fix["prefetch_factor"])
+    if "persistent_workers" in _fix:
+        state["persistent_workers"] = _fix["persistent_workers"] == "1"
+    if "batch_size" in _fix:
+        _change_batch(loader, state, int(_fix["batch_size"]))
+
+
+def _change_workers(state: "dict[str, Any]", workers: int) -> None:
+    state["num_workers"] = workers
+    if workers == 0:
+        state["prefetch_factor"] = None
+        state["persistent_workers"] = False
+        state["timeout"] = 0
+        state["_DataLoader__multiprocessing_context"] = None
+    elif state.get("prefetch_factor") is None:
+        state["prefetch_factor"] = 2  # torch's default with workers
+
+
+def _change_batch(loader: "Any", state: "dict[str, Any]", size: int) -> None:
+    """Change the batch size of a loader that batches by torch's own sampler; any other one keeps its batches."""
+    batches: Any = getattr(loader, "batch_sampler", None)
+    if loader.batch_size is None or type(batches).__name__ != "BatchSampler":
+        return
+    state["batch_size"] = size
+    state["batch_sampler"] = type(batches)(batches.sampler, size, batches.drop_last)

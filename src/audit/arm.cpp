@@ -1,0 +1,173 @@
+#include "audit/arm.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <nlohmann/json.hpp>
+#include <system_error>
+
+#include "audit/record.h"
+#include "base/text.h"
+#include "sys/descriptor.h"
+#include "sys/file.h"
+#include "sys/process.h"
+#include "sys/sandbox.h"
+#include "sys/side_process.h"
+
+namespace headrace::audit {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::json;
+
+constexpr std::size_t most_words = 4000;  // bytes of the last output
+
+// What experiment trackers and model hubs read to keep everything here.
+const std::vector<std::pair<std::string, std::string>> offline = {
+    {"WANDB_MODE", "offline"},     {"MLFLOW_TRACKING_URI", "file:/tmp/headrace-mlruns"},
+    {"NEPTUNE_MODE", "offline"},   {"CLEARML_OFFLINE_MODE", "1"},
+    {"HF_HUB_OFFLINE", "1"},       {"HF_DATASETS_OFFLINE", "1"},
+    {"TRANSFORMERS_OFFLINE", "1"},
+};
+
+std::string problem(const Error& error) {
+    const Json json = {{"code", static_cast<int>(error.code)}, {"error", error.message}};
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<void> redirect_streams(const fs::path& output) {
+    const sys::Descriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
+    const sys::Descriptor file(::open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
+    if (!nothing || !file) return fail_errno(errno, "cannot write " + output.string());
+    if (::dup2(nothing.get(), STDIN_FILENO) < 0 || ::dup2(file.get(), STDOUT_FILENO) < 0 ||
+        ::dup2(file.get(), STDERR_FILENO) < 0) {
+        return fail_errno(errno, "cannot redirect the program's output");
+    }
+    return {};
+}
+
+double startup_of(const Audit& audit) {
+    const Ledger& ledger = audit.ranks.front();
+    double sum = 0;
+    for (const Entry entry : {Entry::startup_launch, Entry::startup_imports, Entry::startup_setup,
+                              Entry::startup_workers, Entry::startup_first_step}) {
+        sum += ledger.seconds[static_cast<std::size_t>(entry)];
+    }
+    return sum;
+}
+
+std::string end_of(const RunInfo& run) {
+    if (run.signal) return "by " + base::signal_name(*run.signal);
+    return run.exit_code ? "with exit code " + std::to_string(*run.exit_code) : "";
+}
+
+// Inside the new process.
+class ArmProcess {
+public:
+    ArmProcess(const ArmOptions& options, const sys::StopSign& stop) : options_(options), stop_(stop) {}
+    std::string run();
+
+private:
+    Result<sys::Sandbox> go_inside() const;
+    bool is_over(std::uint64_t steps);
+
+    const ArmOptions& options_;
+    const sys::StopSign& stop_;
+    Nanoseconds begin_ = 0;
+    bool ended_ = false;
+};
+
+Result<sys::Sandbox> ArmProcess::go_inside() const {
+    if (Result<void> redirected = redirect_streams(options_.folder / "output"); !redirected) {
+        return tl::unexpected<Error>(redirected.error());
+    }
+    if (::chdir(options_.directory.c_str()) != 0) {
+        return fail_errno(errno, "cannot change to " + options_.directory.string() + ", where the run was started");
+    }
+    if (!options_.sandbox) return sys::Sandbox{};
+    const fs::path scratch = options_.folder / "scratch";
+    std::error_code error;
+    fs::create_directory(scratch, error);
+    if (error) return fail_errno(error.value(), "cannot make " + scratch.string());
+    return sys::enter_sandbox({scratch, {options_.folder}, options_.network});
+}
+
+bool ArmProcess::is_over(std::uint64_t steps) {
+    const double seconds = static_cast<double>(sys::monotonic_now() - begin_) * 1e-9;
+    ended_ = ended_ || steps >= options_.steps || seconds > options_.seconds || stop_.shown();
+    return ended_;
+}
+
+std::string ArmProcess::run() {
+    const Result<sys::Sandbox> sandbox = go_inside();
+    if (!sandbox) return problem(sandbox.error());
+    begin_ = sys::monotonic_now();
+    RecordOptions options;
+    options.command = options_.command;
+    options.home = options_.folder;
+    options.environment = offline;
+    options.environment.emplace_back("HEADRACE_INJECT", options_.injection);
+    options.end = [this](std::uint64_t steps) { return is_over(steps); };
+    const Result<Recorded> recorded = record(options);
+    if (!recorded) return problem(recorded.error());
+    std::error_code error;
+    fs::remove_all(recorded->folder.path, error);
+    Json loaders = Json::array();
+    for (const Loader& loader : recorded->audit.loaders) {
+        loaders.push_back({loader.workers, loader.prefetch_factor.value_or(0), loader.persistent,
+                           loader.batch_size.value_or(0), loader.training});
+    }
+    const Json json = {{"steps", recorded->step_seconds},
+                       {"loaders", std::move(loaders)},
+                       {"startup", startup_of(recorded->audit)},
+                       {"whole", !ended_},
+                       {"end", ended_ ? "" : end_of(recorded->audit.run)},
+                       {"read_only", sandbox->read_only}};
+    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+Result<Arm> arm_of(const std::string& answer) {
+    const Json json = Json::parse(answer);
+    if (json.contains("error")) {
+        return fail(static_cast<ErrorCode>(json.at("code").get<int>()), json.at("error").get<std::string>());
+    }
+    Arm arm;
+    arm.step_seconds = json.at("steps").get<std::vector<double>>();
+    for (const Json& one : json.at("loaders")) {
+        Loader loader;
+        loader.workers = one.at(0).get<std::uint64_t>();
+        loader.prefetch_factor = one.at(1).get<std::uint64_t>();
+        loader.persistent = one.at(2).get<bool>();
+        loader.batch_size = one.at(3).get<std::uint64_t>();
+        loader.training = one.at(4).get<bool>();
+        arm.loaders.push_back(std::move(loader));
+    }
+    arm.startup_seconds = json.at("startup").get<double>();
+    arm.whole = json.at("whole").get<bool>();
+    arm.end = json.at("end").get<std::string>();
+    arm.read_only = json.at("read_only").get<std::vector<std::string>>();
+    return arm;
+}
+
+// The end of what the program has said.
+std::string last_words_of(const fs::path& output) {
+    std::string text = sys::read_whole(output).value_or("");
+    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
+    std::size_t begin = text.size() > most_words ? text.size() - most_words : 0;
+    if (const std::size_t line = text.rfind('\n'); line != std::string::npos) begin = std::max(begin, line + 1);
+    return text.substr(begin);
+}
+
+}  // namespace
+
+Result<Arm> run_arm(const ArmOptions& options) {
+    const auto work = [&](const sys::StopSign& stop) { return ArmProcess(options, stop).run(); };
+    const Result<std::string> answer = sys::run_aside(work, options.stopped);
+    Result<Arm> arm = answer ? arm_of(*answer) : tl::unexpected<Error>(answer.error());
+    if (arm) arm->last_words = last_words_of(options.folder / "output");
+    sys::remove_sandbox(options.folder / "scratch");
+    return arm;
+}
+
+}  // namespace headrace::audit

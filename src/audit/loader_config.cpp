@@ -1,0 +1,64 @@
+#include "audit/loader_config.h"
+
+#include <nlohmann/json.hpp>
+
+#include "audit/library.h"
+
+namespace headrace::audit {
+namespace {
+
+using Json = nlohmann::json;
+
+Json parsed(const std::string& text) {
+    Json json = Json::parse(text, nullptr, false);
+    return json.is_object() ? json : Json::object();
+}
+
+std::optional<std::uint64_t> number_in(const Json& json, const char* key) {
+    const auto value = json.find(key);
+    if (value == json.end() || !value->is_number_unsigned()) return std::nullopt;
+    return value->get<std::uint64_t>();
+}
+
+std::optional<std::string> word_in(const Json& json, const char* key) {
+    const auto value = json.find(key);
+    if (value == json.end() || !value->is_string()) return std::nullopt;
+    return value->get<std::string>();
+}
+
+bool is_true(const Json& json, const char* key) {
+    const auto value = json.find(key);
+    return value != json.end() && *value == true;
+}
+
+std::optional<LoaderSite> site_in(const Json& json) {
+    const auto made = json.find("made");
+    if (made == json.end() || !made->is_object()) return std::nullopt;
+    const auto file = word_in(*made, "file"), sampler = word_in(*made, "sampler");
+    const auto line = number_in(*made, "line");
+    if (!file || !sampler || !line) return std::nullopt;
+    return LoaderSite{*file, *line, *sampler, is_library(*file)};
+}
+
+}  // namespace
+
+Loader loader_of(const std::string& config, bool training) {
+    const Json json = parsed(config);
+    Loader loader;
+    loader.batch_size = number_in(json, "batch_size");
+    loader.workers = number_in(json, "workers").value_or(0);
+    loader.prefetch_factor = number_in(json, "prefetch_factor");
+    loader.persistent = is_true(json, "persistent");
+    loader.method = word_in(json, "method");
+    loader.training = training;
+    loader.made = site_in(json);
+    return loader;
+}
+
+bool in_order(const std::string& config) {
+    const Json json = parsed(config);
+    const auto value = json.find("in_order");
+    return value == json.end() || *value != false;
+}
+
+}  // namespace headrace::audit
