@@ -38,6 +38,21 @@ Result<Pipe> open_pipe() {
     return Pipe{Descriptor(ends[0]), Descriptor(ends[1])};
 }
 
+// As long as it lives, what orphaned descendants become the children of is this process.
+class Subreaper {
+public:
+    Subreaper() {
+        (void)::prctl(PR_GET_CHILD_SUBREAPER, &before_);
+        (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    }
+    ~Subreaper() { (void)::prctl(PR_SET_CHILD_SUBREAPER, static_cast<unsigned long>(before_)); }
+    Subreaper(const Subreaper&) = delete;
+    Subreaper& operator=(const Subreaper&) = delete;
+
+private:
+    int before_ = 0;
+};
+
 void write_all(int descriptor, const std::string& text) noexcept {
     for (std::size_t written = 0; written < text.size();) {
         const ssize_t count = ::write(descriptor, text.data() + written, text.size() - written);
@@ -99,7 +114,7 @@ Result<std::string> run_aside(const std::function<std::string(const StopSign&)>&
     Result<Pipe> answer = open_pipe(), sign = open_pipe();
     if (!answer) return tl::unexpected<Error>(answer.error());
     if (!sign) return tl::unexpected<Error>(sign.error());
-    (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);
+    const Subreaper subreaper;
     const pid_t child = ::fork();
     if (child < 0) return fail_errno(errno, "cannot make another process");
     if (child == 0) {

@@ -21,8 +21,8 @@ private:
 // Forks, which only a process of one thread may do, runs `work` there and gives what it returned. The new process has a
 // process group of its own (the terminal's Ctrl-C does not reach it), the default action for every signal, and is the
 // subreaper of what it starts. `stopped` is asked ten times a second; the work then sees the stop sign, and the answer
-// is interrupted. Processes that the work has left behind are killed, so this process becomes a subreaper too: call it
-// where there are no children that should live on.
+// is interrupted. Processes that the work has left behind are killed, for which this process is a subreaper meanwhile:
+// call it where there are no children that should live on.
 //
 // Errors: interrupted; io_error where the process could not be made or ended without an answer.
 Result<std::string> run_aside(const std::function<std::string(const StopSign&)>& work,

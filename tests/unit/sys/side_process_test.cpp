@@ -1,6 +1,7 @@
 #include "sys/side_process.h"
 
 #include <gtest/gtest.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,6 +65,9 @@ TEST(SideProcess, LeavesNoProcessBehind) {
     EXPECT_FALSE(process_alive(static_cast<std::uint32_t>(std::stoul(*said))));
     EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
     EXPECT_EQ(errno, ECHILD);
+    int subreaper = -1;
+    ASSERT_EQ(::prctl(PR_GET_CHILD_SUBREAPER, &subreaper), 0);
+    EXPECT_EQ(subreaper, 0) << "it is as it was";
 }
 
 // A parent that writes a line when it is told of its child's end, as torch's loader raises an error then.
