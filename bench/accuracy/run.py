@@ -85,7 +85,9 @@ class Bench:
     def audit(self, point: Point) -> None:
         """Audits it and keeps the report."""
         report = Path(self.options.place) / "report.json"
-        command = [str(self.options.headrace), "audit", "--quiet", "--json", str(report), "--", *self.command(point)]
+        probe = [f"--probe={self.options.probe}"] if self.options.probe else []
+        audit = [str(self.options.headrace), "audit", "--quiet", *probe, "--json", str(report), "--"]
+        command = [*audit, *self.command(point)]
         subprocess.run(command, env=clean_environment(), check=True, stdout=subprocess.DEVNULL, cwd=self.options.place)
         self.reports[point] = json.loads(report.read_text(encoding="utf-8"))
 
@@ -94,15 +96,21 @@ class Bench:
         return statistics.median(self.plain[point])
 
 
+def advice_of(report: dict[str, Any]) -> dict[str, Any] | None:
+    """The finding that names a joint point."""
+    return next((one for one in report["findings"] if one["id"] in ("input.workers", "compute.threads")), None)
+
+
 def advised(point: Point, report: dict[str, Any]) -> Point | None:
     """The point that a report advises."""
-    for finding in report["findings"]:
-        if finding["id"] == "input.workers":
-            change = finding["fix"]["parameters"]
-            workers = point.workers if change["workers"] is None else change["workers"]
-            prefetch = point.prefetch if change["prefetch_factor"] is None else change["prefetch_factor"]
-            return dataclasses.replace(point, workers=workers, prefetch=prefetch if workers else 2)
-    return None
+    finding = advice_of(report)
+    if finding is None:
+        return None
+    change = finding["fix"]["parameters"]
+    workers = point.workers if change["workers"] is None else change["workers"]
+    threads = point.threads if change["threads"] is None else change["threads"]
+    prefetch = point.prefetch if change["prefetch_factor"] is None else change["prefetch_factor"]
+    return Point(point.kind, workers, threads, prefetch if workers else 2)
 
 
 def case_of(bench: Bench, point: Point) -> Case:
@@ -111,8 +119,24 @@ def case_of(bench: Bench, point: Point) -> Case:
     to = advised(point, report)
     if to is None:
         return Case(point, None, None if report["prediction"]["valid"] else report["prediction"]["reason"])
-    ratio = report["findings"][0]["gain"]["ratio"]
+    finding = advice_of(report)
+    assert finding is not None
+    ratio = finding["gain"]["ratio"]
     return Case(point, to, None, ratio["predicted"], ratio["low"], ratio["high"], bench.step(point) / bench.step(to))
+
+
+def off_the_best(bench: Bench, case: Case) -> float:
+    """How much slower the advised point is than the fastest one of its program that was measured."""
+    fastest = min(bench.step(point) for point in bench.plain if point.kind == case.point.kind)
+    return bench.step(case.to or case.point) / fastest - 1
+
+
+def joint_criterion(bench: Bench, cases: list[Case]) -> Criterion:
+    """Asked of audits with a probe, which compare numbers of threads too."""
+    off = [off_the_best(bench, case) for case in cases]
+    near = sum(one <= 0.05 for one in off)
+    detail = f"{near} of {len(off)}; worst {100 * max(off):.0f} %"
+    return Criterion("the advised point within 5 % of the best", verdict(near == len(off)), detail)
 
 
 def criteria_of(cases: list[Case]) -> Iterable[Criterion]:
@@ -158,6 +182,8 @@ def shown(case: Case) -> list[str]:
     if case.to is None:
         return [case.point.kind, point, "refused" if case.refused else "nothing to win", case.refused or "", "", ""]
     to = f"{case.to.workers} workers, prefetch {case.to.prefetch}"
+    if case.to.threads != case.point.threads:
+        to += f", {case.to.threads} threads"
     predicted = f"{case.predicted:.2f} ({case.low:.2f} to {case.high:.2f})"
     return [case.point.kind, point, to, predicted, f"{case.measured:.2f}", "inside" if case.inside else "OUTSIDE"]
 
@@ -170,6 +196,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--threads", default="1,2", metavar="T,...")
     parser.add_argument("--repeat", type=int, default=3, help="plain runs of each point (3)")
     parser.add_argument("--seconds", type=float, default=5, help="of a run, once it is steady (5)")
+    parser.add_argument("--probe", type=int, default=0, metavar="SECONDS", help="of each audit; 0: none (0)")
     parser.add_argument("--data", type=Path, default=ROOT / ".cache" / "corpus", help="the photos")
     parser.add_argument("--headrace", type=Path, default=ROOT / ".venv" / "bin" / "headrace")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every case to this file as well")
@@ -207,6 +234,8 @@ def main() -> int:
     print_table(best_of(bench, points))
     print("\nCriteria")
     criteria = list(criteria_of(cases))
+    if options.probe:
+        criteria.append(joint_criterion(bench, cases))
     for one in criteria:
         print(f"{one.verdict.value.upper():13} {one.text}: {one.detail}")
     if options.json:

@@ -57,6 +57,11 @@ struct LoaderFix {
     std::optional<std::uint64_t> batch_size;
 };
 
+struct Finding;
+
+// Whether `headrace try` can put its fix into the program.
+bool can_be_tried(const Finding& finding) noexcept;
+
 // What changes, as arguments: "num_workers=2, persistent_workers=True". Empty where nothing does.
 std::string as_arguments(const LoaderFix& fix);
 
@@ -69,13 +74,18 @@ struct LoaderSite {
     bool library = false;  // in a package and not in the user's own code
 };
 
+enum class FixKind : std::uint8_t { loader, evaluation };
+std::string_view name(FixKind kind) noexcept;
+
 struct Finding {
     std::string id;  // AREA.KIND, unique in a run
     Area area = Area::input;
     std::string title;
     std::string evidence;  // figures of this run, in a sentence
-    LoaderFix fix;
-    std::optional<Gain> gain;  // absent for one that promises no speed
+    FixKind kind = FixKind::loader;
+    LoaderFix fix;                      // of a loader
+    std::optional<std::uint64_t> rows;  // of an evaluation
+    std::optional<Gain> gain;           // absent for one that promises no speed
     Changes changes = Changes::nothing;
     std::string remedy;
     std::optional<LoaderSite> loader = {};  // that the fix changes; absent where it was not seen being made

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "headrace/finding.h"
+#include "headrace/probe.h"
 #include "headrace/run.h"
 
 namespace headrace {
@@ -52,6 +53,9 @@ struct Ledger {
     std::array<double, entry_count> seconds{};       // by Entry; sums to wall_seconds
     std::array<double, stage_count> wait_seconds{};  // by Stage; sums to the entry input.wait
 };
+
+// Of a rank: from the start to the end of its first step.
+double startup_seconds(const Ledger& ledger) noexcept;
 
 struct Steady {  // the steps after the first
     std::uint64_t steps = 0;
@@ -156,6 +160,7 @@ struct Audit {
     std::optional<std::int64_t> device_peak_bytes;
     std::optional<Outside> outside;  // absent when nothing was sampled
     Overhead overhead;
+    std::optional<Probe> probe;     // absent where none was made
     std::vector<Ceiling> ceilings;  // lowest first
     Prediction prediction;
     std::vector<Finding> findings;  // by the lower bound of the seconds saved, most first

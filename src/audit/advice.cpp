@@ -1,9 +1,15 @@
 #include "audit/advice.h"
 
 #include <algorithm>
+#include <limits>
 #include <numeric>
 
+#include "audit/contention.h"
 #include "audit/loop.h"
+#include "audit/probing.h"
+#include "audit/starts.h"
+#include "evaluate/sample.h"
+#include "input/restarts.h"
 #include "input/workers.h"
 #include "replay/predict.h"
 
@@ -34,7 +40,13 @@ void add_ceilings(const RecordedLoop& recorded, Audit& audit) {
     add_ceiling(audit, "worker_cpu", samples, recorded.fetched.cpu, cores);
     add_ceiling(audit, "collate", samples, recorded.fetched.collate, cores);
     add_ceiling(audit, "transport", samples, receive, 1);
-    add_ceiling(audit, "compute", samples, steps_alone(loop), 1);
+    const ProbeCase* alone = audit.probe ? find_case(*audit.probe, false, audit.probe->threads) : nullptr;
+    if (alone != nullptr) {
+        const auto batch = static_cast<double>(audit.probe->batch_size);
+        audit.ceilings.push_back({"compute", batch / alone->median, Basis::measured});
+    } else {
+        add_ceiling(audit, "compute", samples, steps_alone(loop), 1);
+    }
     std::stable_sort(audit.ceilings.begin(), audit.ceilings.end(),
                      [](const Ceiling& x, const Ceiling& y) { return x.samples_per_second < y.samples_per_second; });
 }
@@ -58,14 +70,22 @@ double share_of_waits(const RecordedLoop& recorded, double whole) {
     return whole > 0 ? std::clamp(1 - steps_alone(recorded.loop) / whole, 0.0, 1.0) : 0;
 }
 
-}  // namespace
+// What ran beside the steps of the probe: the workers of the loader, or one of it where it has none.
+Beside beside_of(const Audit& audit) {
+    const PerSample& sample = audit.per_sample;
+    const double workers =
+        std::max(1.0, audit.loaders.empty() ? 1.0 : static_cast<double>(audit.loaders.front().workers));
+    const double cpu = sample.cpu_seconds.value_or(0), blocked = sample.blocked_seconds.value_or(0);
+    const double busy = cpu + blocked > 0 ? cpu / (cpu + blocked) : 1;
+    return {workers * busy, std::max(1.0, audit.run.machine.cores_usable)};
+}
 
-void add_advice(const Recording& recording, const std::vector<Trainer>& trainers, Audit& audit) {
-    if (trainers.size() > 1) {
-        audit.prediction.reason = sentence("several ranks or programs that train are not predicted yet");
-        return;
-    }
-    Result<RecordedLoop> recorded = recorded_loop(recording, trainers.front());
+// What the replay says; needs a run that it reproduces.
+void add_replayed(const Recording& recording, const Trainer& trainer, const LoaderStarts& starts, Audit& audit) {
+    const std::optional<Probe>& probe = audit.probe;
+    const Beside beside = beside_of(audit);
+    Result<RecordedLoop> recorded =
+        recorded_loop(recording, trainer, probe ? contention_of(*probe, beside) : Contention());
     if (!recorded) {
         audit.prediction.reason = sentence(recorded.error().message);
         return;
@@ -77,13 +97,59 @@ void add_advice(const Recording& recording, const std::vector<Trainer>& trainers
     if (!audit.prediction.valid) return;
     const double whole = std::accumulate(recorded->measured.begin(), recorded->measured.end(), 0.0);
     const auto batches = static_cast<double>(recorded->measured.size());
-    const input::LoaderUse use{
-        recorded->loop,    recorded->fetched.collate / batches,   whole, share_of_waits(*recorded, whole),
-        loader.persistent, recorded->loop.later_passes.size() + 1};
+    const std::vector<input::ThreadPoint> threads =
+        probe ? thread_points(*probe, beside) : std::vector<input::ThreadPoint>();
+    const input::LoaderUse use{.recorded = recorded->loop,
+                               .collate = recorded->fetched.collate / batches,
+                               .loop_seconds = whole,
+                               .wait_share = share_of_waits(*recorded, whole),
+                               .persistent = loader.persistent,
+                               .passes = recorded->loop.later_passes.size() + 1,
+                               .made_anew = starts.made_anew,
+                               .threads = threads,
+                               .contention_measured = probe.has_value()};
     if (std::optional<Finding> finding = input::advise_workers(use)) {
-        finding->loader = loader.made;
+        if (finding->area == Area::input) finding->loader = loader.made;
         audit.findings.push_back(std::move(*finding));
     }
+}
+
+void add(Audit& audit, std::optional<Finding> finding) {
+    if (finding) audit.findings.push_back(std::move(*finding));
+}
+
+// What the recording itself says, without a replay.
+void add_recorded(const Trainer& trainer, const LoaderStarts& starts, Audit& audit) {
+    std::vector<double> evaluations;
+    for (const Range& range : trainer.evaluations) {
+        evaluations.push_back(static_cast<double>(range.end - range.begin) * 1e-9);
+    }
+    add(audit, evaluate::advise_sample({evaluations, starts.evaluation_rows, audit.wall_seconds}));
+    add(audit, input::advise_persistent({starts.evaluation.seconds, audit.wall_seconds, true, false}));
+    const bool told = std::any_of(audit.findings.begin(), audit.findings.end(), [](const Finding& finding) {
+        return finding.area == Area::input && finding.fix.persistent_workers;
+    });
+    if (told) return;  // as a part of more
+    add(audit, input::advise_persistent({starts.training.seconds, audit.wall_seconds, false, starts.made_anew}));
+}
+
+double least_saved(const Finding& finding) {
+    return finding.gain ? finding.gain->seconds_per_run.low : -std::numeric_limits<double>::infinity();
+}
+
+}  // namespace
+
+void add_advice(const Recording& recording, const std::vector<Trainer>& trainers, Audit& audit) {
+    const Trainer& first = trainers.front();
+    const LoaderStarts starts = first.trained ? loader_starts(recording, first) : LoaderStarts();
+    if (trainers.size() > 1) {
+        audit.prediction.reason = sentence("several ranks or programs that train are not predicted yet");
+    } else {
+        add_replayed(recording, first, starts, audit);
+    }
+    if (first.trained) add_recorded(first, starts, audit);
+    std::stable_sort(audit.findings.begin(), audit.findings.end(),
+                     [](const Finding& x, const Finding& y) { return least_saved(x) > least_saved(y); });
 }
 
 }  // namespace headrace::audit

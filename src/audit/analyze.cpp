@@ -231,7 +231,7 @@ void audit::add_outside_view(const Run& run, Audit& audit) {
     audit.next = "headrace report " + run.info.id;
 }
 
-audit::Analysis audit::analyze(const Recording& recording) {
+audit::Analysis audit::analyze(const Recording& recording, const Probe* probe) {
     const Run& run = recording.run;
     Analysis analysis;
     analysis.trainers = find_trainers(recording);
@@ -253,6 +253,7 @@ audit::Analysis audit::analyze(const Recording& recording) {
     audit.device_peak_bytes = recording.device_peak;
     audit.overhead = make_overhead(run, first);
     audit.framework = recording.framework;
+    if (probe != nullptr) audit.probe = *probe;
     audit::add_advice(recording, analysis.trainers, audit);
     audit.limits = audit::limits_of(recording, analysis.trainers, one_group, audit.outside);
     return analysis;

@@ -15,7 +15,8 @@ struct Analysis {
     std::vector<Nanoseconds> step_times;  // of rank 0: of its steps after the first
 };
 
-Analysis analyze(const Recording& recording);
+// With what was probed, where that was.
+Analysis analyze(const Recording& recording, const Probe* probe = nullptr);
 
 // What of an audit does not come from the spans: the run itself, hot lines, memory, the view from outside.
 void add_outside_view(const Run& run, Audit& audit);

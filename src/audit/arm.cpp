@@ -47,16 +47,6 @@ Result<void> redirect_streams(const fs::path& output) {
     return {};
 }
 
-double startup_of(const Audit& audit) {
-    const Ledger& ledger = audit.ranks.front();
-    double sum = 0;
-    for (const Entry entry : {Entry::startup_launch, Entry::startup_imports, Entry::startup_setup,
-                              Entry::startup_workers, Entry::startup_first_step}) {
-        sum += ledger.seconds[static_cast<std::size_t>(entry)];
-    }
-    return sum;
-}
-
 std::string end_of(const RunInfo& run) {
     if (run.signal) return "by " + base::signal_name(*run.signal);
     return run.exit_code ? "with exit code " + std::to_string(*run.exit_code) : "";
@@ -95,7 +85,8 @@ Result<sys::Sandbox> ArmProcess::go_inside() const {
 
 bool ArmProcess::is_over(std::uint64_t steps) {
     const double seconds = static_cast<double>(sys::monotonic_now() - begin_) * 1e-9;
-    ended_ = ended_ || steps >= options_.steps || seconds > options_.seconds || stop_.shown();
+    ended_ = ended_ || steps >= options_.steps || seconds > options_.seconds || stop_.shown() ||
+             (options_.done && options_.done());
     return ended_;
 }
 
@@ -120,7 +111,7 @@ std::string ArmProcess::run() {
     }
     const Json json = {{"steps", recorded->step_seconds},
                        {"loaders", std::move(loaders)},
-                       {"startup", startup_of(recorded->audit)},
+                       {"startup", startup_seconds(recorded->audit.ranks.front())},
                        {"whole", !ended_},
                        {"end", ended_ ? "" : end_of(recorded->audit.run)},
                        {"read_only", sandbox->read_only}};

@@ -21,6 +21,7 @@ struct ArmOptions {
     double seconds = 0;               // the same, whatever it has done
     bool sandbox = true;              // otherwise its files are the real ones
     bool network = false;             // in the sandbox too
+    std::function<bool()> done;       // asked at every look, inside: true ends it as the steps do
     std::function<bool()> stopped;    // asked ten times a second: true ends it
 };
 

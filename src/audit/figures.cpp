@@ -62,6 +62,10 @@ public:
     void word(const std::string& name, const E& field, E) {
         (*this)(name, std::string(headrace::name(field)));
     }
+    template <class E>
+    void added_word(const std::string& name, const E& field, E last) {
+        word(name, field, last);
+    }
 
 private:
     template <class T>
@@ -151,6 +155,11 @@ public:
         note(name);
     }
 
+    template <class E>
+    void added_word(const std::string& name, E& field, E last) {
+        if (figures_.contains(name)) word(name, field, last);
+    }
+
     const std::string& wrong() const { return wrong_; }  // the first that is missing or impossible; empty: none
 
 private:
@@ -236,6 +245,8 @@ void visit_finding(const std::string& name, Found& finding, Visit& visit) {
     visit.word(name + ".area", finding.area, Area::serve);
     visit(name + ".title", finding.title);
     visit(name + ".evidence", finding.evidence);
+    visit.added_word(name + ".fix.kind", finding.kind, FixKind::evaluation);
+    visit.added(name + ".fix.rows", finding.rows);
     visit(name + ".fix.workers", finding.fix.workers);
     visit(name + ".fix.threads", finding.fix.threads);
     visit(name + ".fix.prefetch_factor", finding.fix.prefetch_factor);

@@ -1,7 +1,5 @@
 #include "audit/injection.h"
 
-#include <string_view>
-
 namespace headrace::audit {
 namespace {
 
@@ -19,9 +17,7 @@ std::string escaped(std::string_view text) {
     return line;
 }
 
-void add(std::string& text, std::string_view name, std::string_view value) {
-    text.append(name).append("=").append(escaped(value)).append("\n");
-}
+void add(std::string& text, std::string_view name, std::string_view value) { text += injection_line(name, value); }
 
 template <class T>
 void add(std::string& text, std::string_view name, const std::optional<T>& value) {
@@ -29,6 +25,10 @@ void add(std::string& text, std::string_view name, const std::optional<T>& value
 }
 
 }  // namespace
+
+std::string injection_line(std::string_view name, std::string_view value) {
+    return std::string(name) + "=" + escaped(value) + "\n";
+}
 
 std::string injection_of(const LoaderSite* loader, const LoaderFix& fix) {
     std::string text;

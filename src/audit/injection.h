@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 
 #include "headrace/finding.h"
 
@@ -9,5 +10,8 @@ namespace headrace::audit {
 
 // `loader` may be null where no argument of a loader changes. Names and lines: python/headrace/shim/inject.py.
 std::string injection_of(const LoaderSite* loader, const LoaderFix& fix);
+
+// One more line of it.
+std::string injection_line(std::string_view name, std::string_view value);
 
 }  // namespace headrace::audit

@@ -1,6 +1,8 @@
 #include "audit/loader_config.h"
 
+#include <charconv>
 #include <nlohmann/json.hpp>
+#include <string_view>
 
 #include "audit/library.h"
 
@@ -59,6 +61,18 @@ bool in_order(const std::string& config) {
     const Json json = parsed(config);
     const auto value = json.find("in_order");
     return value == json.end() || *value != false;
+}
+
+std::uint64_t take_serial(std::string& config) {
+    constexpr std::string_view key = ",\"serial\":";
+    const std::size_t at = config.rfind(key);
+    if (at == std::string::npos || config.back() != '}') return 0;
+    std::uint64_t serial = 0;
+    const char* end = config.data() + config.size() - 1;
+    const auto read = std::from_chars(config.data() + at + key.size(), end, serial);
+    if (read.ec != std::errc() || read.ptr != end) return 0;
+    config.replace(at, std::string::npos, "}");
+    return serial;
 }
 
 }  // namespace headrace::audit

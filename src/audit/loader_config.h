@@ -1,6 +1,7 @@
 // The configuration of a loader, as the recorder wrote it.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include "headrace/ledger.h"
@@ -13,5 +14,8 @@ Loader loader_of(const std::string& config, bool training);
 
 // Whether it gives its batches in the order in which it asked for them.
 bool in_order(const std::string& config);
+
+// Takes the number of the loader among all that were made out of the object, whose end it is; 0 where there is none.
+std::uint64_t take_serial(std::string& config);
 
 }  // namespace headrace::audit

@@ -16,14 +16,6 @@ namespace {
 
 constexpr double nanosecond = 1e-9;  // seconds
 
-// A busy core does so much of the work that it does alone when another one is busy beside it: two did 1.7 to 1.8 times
-// the work of one on the machines that were tried.
-constexpr double added_by_a_core = 0.85;
-
-// What the threads of a gang do of their work, beside their part of the cores, when one of them has to wait for a core
-// and the others spin: 0.4 to 0.65 on the machines that were tried.
-constexpr double gang_without_a_core = 0.5;
-
 // From just after one wait to just before another: what the thread used for the steps between them.
 struct BetweenLooks {
     std::size_t first;
@@ -58,8 +50,8 @@ bool is_pause(Entry entry) {
 
 class LoopReader {
 public:
-    LoopReader(const Recording& recording, const Trainer& trainer)
-        : recording_(recording), trainer_(trainer), waits_(recording, trainer, 0, false) {}
+    LoopReader(const Recording& recording, const Trainer& trainer, const Contention& contention)
+        : recording_(recording), trainer_(trainer), contention_(contention), waits_(recording, trainer, 0, false) {}
 
     void take(const Segment& segment);
     Result<RecordedLoop> finish();
@@ -86,6 +78,7 @@ private:
 
     const Recording& recording_;
     const Trainer& trainer_;
+    Contention contention_;
     BatchWaits waits_;
     Nanoseconds wait_ = -1;        // begin of the last wait
     bool training_wait_ = false;   // it was for a batch that is trained on
@@ -275,7 +268,7 @@ void LoopReader::calm() {
     double gang = 1;
     if (loop.configuration.workers > 0 && threads > 1.5 && threads + loop.configuration.workers > loop.cores.count()) {
         const double beside = std::min(1.0, fetching / whole);
-        gang = 1 - beside + beside * gang_without_a_core;
+        gang = 1 - beside + beside * contention_.gang;
     }
     for (replay::BatchCost& batch : loop.batches) {
         batch.cpu *= speed;
@@ -306,9 +299,9 @@ Result<RecordedLoop> LoopReader::finish() {
     }
     recorded_.loop.configuration.workers = static_cast<unsigned>(pass.workers.size());
     recorded_.loop.configuration.threads = typical->threads;
-    recorded_.loop.configuration.gang = gang_without_a_core;
+    recorded_.loop.configuration.gang = contention_.gang;
     recorded_.loop.cores =
-        replay::Cores::alike(std::max(1.0, recording_.run.info.machine.cores_usable), added_by_a_core);
+        replay::Cores::alike(std::max(1.0, recording_.run.info.machine.cores_usable), contention_.added_by_a_core);
     calm();
     return std::move(recorded_);
 }
@@ -333,12 +326,12 @@ std::string unlike_the_model(const Recording& recording, const Trainer& trainer)
 
 }  // namespace
 
-Result<RecordedLoop> recorded_loop(const Recording& recording, const Trainer& trainer) {
+Result<RecordedLoop> recorded_loop(const Recording& recording, const Trainer& trainer, const Contention& contention) {
     if (!trainer.trained) return fail(ErrorCode::unsupported, "no training step was seen");
     if (std::string why = unlike_the_model(recording, trainer); !why.empty()) {
         return fail(ErrorCode::unsupported, std::move(why));
     }
-    LoopReader reader(recording, trainer);
+    LoopReader reader(recording, trainer, contention);
     paint(recording, trainer, [&](const Segment& segment) { reader.take(segment); });
     return reader.finish();
 }

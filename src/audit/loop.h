@@ -25,8 +25,19 @@ struct RecordedLoop {
     FetchCosts fetched;
 };
 
+// What threads that are busy at once lose to each other. Where it was not measured: what it was on the machines that
+// were tried.
+struct Contention {
+    // A busy core does so much of the work that it does alone when another one is busy beside it: 0.7 to 0.8 were seen.
+    double added_by_a_core = 0.85;
+    // What the threads of a gang do of their work, beside their part of the cores, when one of them has to wait for a
+    // core and the others spin: 0.4 to 0.65.
+    double gang = 0.5;
+};
+
 // Of the trainer of a whole run. Errors, each a sentence without its final stop for the reader of a report:
 // unsupported where the replay has no model of how this program is fed; not_enough_data where too little was recorded.
-Result<RecordedLoop> recorded_loop(const Recording& recording, const Trainer& trainer);
+Result<RecordedLoop> recorded_loop(const Recording& recording, const Trainer& trainer,
+                                   const Contention& contention = {});
 
 }  // namespace headrace::audit

@@ -1,5 +1,7 @@
 #include "headrace/ledger.h"
 
+#include <numeric>
+
 namespace headrace {
 
 std::string_view name(Entry entry) noexcept {
@@ -33,6 +35,11 @@ std::string_view name(Stage stage) noexcept {
 std::string_view name(Activity activity) noexcept {
     static constexpr std::array<std::string_view, 5> names{"computing", "reading", "writing", "idle", "mixed"};
     return names[static_cast<std::size_t>(activity)];
+}
+
+double startup_seconds(const Ledger& ledger) noexcept {
+    return std::accumulate(ledger.seconds.begin(),
+                           ledger.seconds.begin() + static_cast<int>(Entry::startup_first_step) + 1, 0.0);
 }
 
 }  // namespace headrace

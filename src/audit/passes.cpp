@@ -4,6 +4,8 @@
 #include <map>
 #include <utility>
 
+#include "audit/loader_config.h"
+
 namespace headrace::audit {
 namespace {
 
@@ -177,12 +179,15 @@ void PassFinder::see_loader(const Span& span) {
     if (span.a == 0 || span.text.empty()) {
         return;
     }
-    const auto [place, first] = places_.try_emplace({span.a, span.text}, loaders_.size());
+    std::string config = span.text;
+    const std::uint64_t serial = take_serial(config);  // a loader that is made anew each time counts once
+    const auto [place, first] = places_.try_emplace({span.a, config}, loaders_.size());
     if (first) {
-        loaders_.push_back({span.a, span.text});
+        loaders_.push_back({span.a, config});
     }
     if (const auto pass = begun_.find(span.a); pass != begun_.end()) {
         passes_[pass->second].used = place->second;
+        passes_[pass->second].serial = serial;
     }
 }
 

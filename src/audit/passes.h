@@ -19,6 +19,7 @@ struct Pass {
     std::uint64_t iterator = 0;
     Nanoseconds iter_begin = 0;          // of __iter__, or of the first __next__ where that was not seen
     Nanoseconds first_batch = 0;         // end of the first __next__
+    std::uint64_t serial = 0;            // of its loader among all that were made; 0 where that was not recorded
     unsigned generation = 0;             // how often this iterator was begun before (persistent workers)
     std::vector<std::uint32_t> workers;  // their pids, by number
     std::vector<Nanoseconds> waits;      // begin of each __next__; empty for a Future

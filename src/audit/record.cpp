@@ -14,11 +14,14 @@
 #include "audit/figures.h"
 #include "audit/kept.h"
 #include "audit/learn.h"
+#include "audit/probing.h"
 #include "audit/recording.h"
 #include "audit/shim.h"
 #include "audit/watch.h"
 #include "run/ending.h"
 #include "run/hold.h"
+#include "run/probe_file.h"
+#include "run/spans.h"
 #include "run/spool_format.h"
 #include "run/spool_reader.h"
 #include "run/trial_file.h"
@@ -26,6 +29,7 @@
 #include "sys/kill_tree.h"
 #include "sys/machine.h"
 #include "sys/process.h"
+#include "sys/side_process.h"
 #include "sys/signal_relay.h"
 
 #ifndef HEADRACE_VERSION
@@ -280,6 +284,25 @@ bool shut_down(const Recording& recording) {
                        [&](std::size_t thread) { return recording.threads[thread].teardown.has_value(); });
 }
 
+// What a probe of the program adds; why there is none becomes a limit.
+void add_probe(const RecordOptions& options, const run::Folder& folder, const Recording& recording,
+               Analysis& analysis) {
+    const sys::Interrupts interrupts;
+    if (options.probe_begins) options.probe_begins();
+    const Result<Probe> probe =
+        probe_program(analysis.audit, {.home = options.home, .seconds = options.probe_seconds, .stopped = [] {
+                                           return sys::Interrupts::seen() != 0;
+                                       }});
+    if (!probe) {
+        analysis.audit.limits.push_back("The program was not probed: " + probe.error().message + ".");
+        return;
+    }
+    analysis = analyze(recording, &*probe);
+    if (const Result<void> kept = run::keep_probe(folder, *probe); !kept) {
+        analysis.audit.limits.push_back("The probe could not be kept: " + kept.error().message + ".");
+    }
+}
+
 // The .headrace folder of a run: home/runs/ID.
 fs::path home_of(const run::Folder& folder) { return folder.path.parent_path().parent_path(); }
 
@@ -344,8 +367,14 @@ Result<Audit> load_finished(const run::Folder& folder, const Run& run) {
     if (!figures) {
         return tl::unexpected<Error>(figures.error());
     }
-    if (*figures) return restore(run, **figures);
-    Audit audit = headrace::analyze(run);
+    const std::optional<Probe> probe = run::read_probe(folder);
+    if (*figures) {
+        Result<Audit> restored = restore(run, **figures);
+        if (restored) restored->probe = probe;
+        return restored;
+    }
+    const run::SpansInMemory spans(run);
+    Audit audit = analyze(Recording(run, spans), probe ? &*probe : nullptr).audit;
     learn(audit, home_of(folder));
     return audit;
 }
@@ -408,10 +437,12 @@ Result<Recorded> record(const RecordOptions& options) {
     }
     run::note_end(folder, run.info);
     watch.finish(run);
+    { const sys::Child ended = std::move(*child); }  // signals are ours again
     const run::Spool spool = take_spool(run, folder);
     note_full_disk(run, folder);
     const Recording recording(run, spool);
     Analysis analysis = analyze(recording);
+    if (options.probe_seconds > 0) add_probe(options, folder, recording, analysis);
     learn(analysis.audit, options.home);
     const Result<void> stored = store(folder, recording, analysis, spool.whole);
     Recorded recorded{folder, std::move(analysis.audit), {}, std::nullopt};

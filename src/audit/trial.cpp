@@ -1,25 +1,15 @@
 #include "audit/trial.h"
 
-#include <unistd.h>
-
-#include <fcntl.h>
 #include <algorithm>
-#include <cerrno>
-#include <chrono>
 #include <cmath>
-#include <ctime>
 #include <numeric>
-#include <random>
-#include <system_error>
 
 #include "audit/arm.h"
 #include "audit/injection.h"
+#include "audit/workplace.h"
 #include "replay/predict.h"
 #include "stats/student.h"
-#include "sys/descriptor.h"
-#include "sys/file_lock.h"
 #include "sys/machine.h"
-#include "sys/sandbox.h"
 
 namespace headrace::audit {
 namespace {
@@ -67,6 +57,10 @@ Result<void> add_finding(TrialPlan& plan, const Audit& audit, const std::string&
         return fail(ErrorCode::not_found, "run " + audit.run.id + " has no finding " + id +
                                               (ids.empty() ? ": it has none" : ": it has " + ids));
     }
+    if (found->kind != FixKind::loader || (!found->loader && found->fix.persistent_workers && !found->fix.workers)) {
+        return fail(ErrorCode::unsupported,
+                    id + " cannot be put into the program: follow its remedy by hand, and audit the program again");
+    }
     if (changes_loader(found->fix) && !found->loader) {
         return fail(ErrorCode::unsupported, "where the loader of " + id + " is made was not recorded in run " +
                                                 audit.run.id + ": audit the program again");
@@ -93,72 +87,10 @@ std::uint64_t warm_up_of(const Loader& loader, const LoaderFix& fix) {
            1;
 }
 
-double startup_of(const Audit& audit) {
-    const Ledger& ledger = audit.ranks.front();
-    return std::accumulate(ledger.seconds.begin(),
-                           ledger.seconds.begin() + static_cast<int>(Entry::startup_first_step) + 1, 0.0);
-}
-
 double mean_of(const std::vector<double>& steps, std::size_t begin, std::size_t end) {
     const auto first = steps.begin() + static_cast<std::ptrdiff_t>(begin);
     const auto last = steps.begin() + static_cast<std::ptrdiff_t>(end);
     return std::accumulate(first, last, 0.0) / static_cast<double>(end - begin);
-}
-
-std::string utc(const char* format) {
-    const std::time_t now = std::time(nullptr);
-    std::tm parts{};
-    ::gmtime_r(&now, &parts);
-    char text[32];
-    (void)std::strftime(text, sizeof text, format, &parts);
-    return text;
-}
-
-std::string new_id() {
-    char digits[16];
-    (void)std::snprintf(digits, sizeof digits, "-%08x", std::random_device{}());
-    return utc("%Y%m%dT%H%M%SZ") + digits;
-}
-
-// A folder for the runs of a trial, gone with it. Locked as long as it is in use; those that trials have left which
-// were killed are taken away.
-class Workplace {
-public:
-    static Result<Workplace> make(const fs::path& home);
-    Workplace(Workplace&&) noexcept = default;
-    Workplace& operator=(Workplace&&) = delete;
-    ~Workplace() {
-        if (lock_) sys::remove_sandbox(folder_);
-    }
-
-    const fs::path& folder() const { return folder_; }
-
-private:
-    Workplace(fs::path folder, sys::Descriptor lock) : folder_(std::move(folder)), lock_(std::move(lock)) {}
-    static sys::Descriptor lock(const fs::path& folder) {
-        sys::Descriptor file(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-        if (file && !sys::lock_byte(file, 0, false) && (errno == EAGAIN || errno == EACCES)) file.reset();
-        return file;
-    }
-
-    fs::path folder_;
-    sys::Descriptor lock_;
-};
-
-Result<Workplace> Workplace::make(const fs::path& home) {
-    const fs::path all = home / "trials";
-    std::error_code error;
-    fs::create_directories(all, error);
-    if (error) return fail_errno(error.value(), "cannot make " + all.string());
-    for (fs::directory_iterator old(all, error); !error && old != fs::directory_iterator{}; old.increment(error)) {
-        if (const sys::Descriptor unused = lock(old->path())) sys::remove_sandbox(old->path());
-    }
-    fs::path folder = all / new_id();
-    fs::create_directory(folder, error);
-    if (error) return fail_errno(error.value(), "cannot make " + folder.string());
-    sys::Descriptor held = lock(folder);
-    if (!held) return fail(ErrorCode::io_error, "cannot lock " + folder.string());
-    return Workplace(std::move(folder), std::move(held));
 }
 
 // All runs of one trial.
@@ -273,7 +205,7 @@ Result<TrialPlan> plan_trial(const Audit& audit, const TrialWishes& wishes) {
         plan.samples = static_cast<double>(*plan.fix.batch_size) / static_cast<double>(*batch);
     }
     plan.step_seconds = *audit.steady.step_seconds_median;
-    plan.startup_seconds = startup_of(audit);
+    plan.startup_seconds = startup_seconds(audit.ranks.front());
     plan.warm_up = warm_up_of(audit.loaders.front(), plan.fix);
     plan.pairs = wishes.pairs.value_or(usual_pairs);
     const double wanted = std::ceil(measured_seconds / std::max(plan.step_seconds, 1e-6));
@@ -294,8 +226,7 @@ Result<TrialPlan> plan_trial(const Audit& audit, const TrialWishes& wishes) {
 }
 
 Result<Trial> run_trial(const TrialPlan& plan, const TrialOptions& options) {
-    std::error_code error;
-    const Result<Workplace> workplace = Workplace::make(fs::absolute(options.home, error));
+    const Result<Workplace> workplace = Workplace::make(options.home);
     if (!workplace) return tl::unexpected<Error>(workplace.error());
     Trial trial;
     trial.id = new_id();

@@ -1,4 +1,5 @@
 // headrace audit: runs a program unchanged and shows where its time went.
+#include <fmt/format.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -27,6 +28,7 @@ struct Options {
     std::optional<std::string> name;
     std::optional<std::string> max_steps;
     std::optional<std::string> json;
+    std::optional<std::string> probe;
     bool progress = false;
     bool quiet = false;
 };
@@ -59,6 +61,19 @@ Result<std::optional<std::uint64_t>> steps_of(const std::optional<std::string>& 
         return refuse("--max-steps is '" + *text + "': give a whole number of steps, 1 or more");
     }
     return steps;
+}
+
+// The seconds of --probe[=SECONDS]; 0 where it was not given.
+Result<double> probe_of(const std::optional<std::string>& text) {
+    constexpr double usual = 30, least = 1, most = 3600;
+    if (!text) return 0.0;
+    if (text->empty()) return usual;
+    double seconds = 0;
+    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seconds);
+    if (error != std::errc() || end != text->data() + text->size() || !(seconds >= least && seconds <= most)) {
+        return refuse("--probe is '" + *text + "': give seconds from 1 to 3600, for example --probe=30");
+    }
+    return seconds;
 }
 
 Result<void> check_json(const std::string& file) {
@@ -116,6 +131,16 @@ Result<audit::RecordOptions> read_options(const Options& options, const std::vec
     record.name = options.name.value_or("");
     record.max_steps = *steps;
     record.progress = options.progress && !options.quiet;
+    const Result<double> probe = probe_of(options.probe);
+    if (!probe) return tl::unexpected<Error>(probe.error());
+    record.probe_seconds = *probe;
+    if (!options.quiet) {
+        record.probe_begins = [seconds = *probe] {
+            (void)print(STDERR_FILENO, fmt::format("headrace: probing the program in a sandbox, {:.0f} s and its "
+                                                   "start-up; Ctrl-C leaves that out\n",
+                                                   seconds));
+        };
+    }
     Result<void> good = options.name ? check_name(*options.name) : Result<void>();
     if (good && options.dir && options.dir->empty()) good = refuse("--dir is empty: name a folder");
     if (good) good = check_dir(record.home);
@@ -188,6 +213,11 @@ void add_audit(CLI::App& app, Invocation& invocation) {
         ->add_option("--max-steps", options->max_steps, "record so many steps, then let the program go on unrecorded")
         ->type_name("N");
     command->add_flag("--progress", options->progress, "show the steps and their rate while the program runs");
+    command
+        ->add_option("--probe", options->probe,
+                     "then run it again in a sandbox and measure its steps with other threads and batches (30)")
+        ->type_name("[=SECONDS]")
+        ->expected(0, 1);
     command->add_option("--json", options->json, "write the report to this file as well")->type_name("FILE");
     command->add_flag("--quiet", options->quiet, "write nothing unless headrace itself fails");
     command->callback([options, &invocation] {

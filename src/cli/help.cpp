@@ -60,6 +60,8 @@ std::vector<Row> option_rows(const CLI::App& app, bool positional) {
             words = option->get_type_name();
         } else if (option->get_items_expected_min() > 0) {
             words += " " + option->get_type_name();
+        } else if (option->get_items_expected_max() > 0) {
+            words += option->get_type_name();  // "[=SECONDS]"
         }
         rows.emplace_back(std::move(words), option->get_description());
     }

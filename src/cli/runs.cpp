@@ -130,7 +130,7 @@ void add_commands(Audit& audit, const std::optional<std::string>& dir, const std
                   const std::string& show) {
     audit.next = show;
     for (auto finding = audit.findings.rbegin(); finding != audit.findings.rend(); ++finding) {
-        if (!finding->loader) continue;
+        if (!can_be_tried(*finding)) continue;
         std::vector<std::string> words = {"headrace", "try"};
         if (dir) words.insert(words.end(), {"--dir", *dir});
         words.insert(words.end(), {"--fix", finding->id, run});

@@ -144,12 +144,15 @@ int code_of(const Error& error) {
     }
 }
 
-int fail_with(const Error& error) {
+int fail_with(const Error& error, bool in_place = true) {
     if (error.code == ErrorCode::interrupted) {
         return tell("interrupted: the trial was ended and nothing of it was kept", code_of(error));
     }
     const bool not_measured = error.code == ErrorCode::not_enough_data;
-    return tell((not_measured ? "not measured: " : "") + error.message, code_of(error));
+    const bool no_sandbox = error.code == ErrorCode::permission_denied && !in_place;
+    return tell((not_measured ? "not measured: " : "") + error.message +
+                    (no_sandbox ? "; with --in-place it runs without one" : ""),
+                code_of(error));
 }
 
 audit::TrialOptions trial_options(const Options& options, const fs::path& home, const std::string& run) {
@@ -210,7 +213,7 @@ int run_try(const Options& options) {
     const sys::Interrupts interrupts;
     const fs::path place = home_of(*folder, home);
     const Result<Trial> trial = audit::run_trial(*plan, trial_options(options, place, audit->run.id));
-    if (!trial) return fail_with(trial.error());
+    if (!trial) return fail_with(trial.error(), options.in_place);
     return keep_and_show(*trial, options, *folder, place);
 }
 

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <utility>
 #include <vector>
 
 namespace headrace::input {
@@ -53,28 +54,39 @@ bool saturates(const replay::Loop& loop) {
 struct Point {
     unsigned workers;
     unsigned prefetch_factor;
+    const ThreadPoint* threads = nullptr;  // null: as they are
 };
 
-std::vector<Point> points_of(const replay::Loop& recorded) {
+// Those with the threads as they are first: of points that are as good, the first one is taken.
+std::vector<Point> points_of(const LoaderUse& use) {
+    const replay::Loop& recorded = use.recorded;
     const auto cores = static_cast<unsigned>(std::ceil(recorded.cores.count()));
     const unsigned most = std::min(std::max(2 * cores, recorded.configuration.workers), most_workers);
-    std::vector<Point> points{{0, 2}};
-    for (unsigned workers = 1; workers <= std::max(most, recorded.configuration.workers); ++workers) {
-        points.push_back({workers, 2});
-        points.push_back({workers, 4});
+    std::vector<const ThreadPoint*> threads{nullptr};
+    for (const ThreadPoint& point : use.threads) threads.push_back(&point);
+    std::vector<Point> points;
+    for (const ThreadPoint* one : threads) {
+        points.push_back({0, 2, one});
+        for (unsigned workers = 1; workers <= std::max(most, recorded.configuration.workers); ++workers) {
+            points.push_back({workers, 2, one});
+            points.push_back({workers, 4, one});
+        }
     }
     return points;
+}
+
+replay::Loop at(const LoaderUse& use, const Point& point) {
+    replay::Loop loop = with_workers(use, point.workers, point.prefetch_factor);
+    return point.threads != nullptr ? with_threads(std::move(loop), *point.threads) : loop;
 }
 
 // The smallest point among those that are as fast as the fastest.
 Point best_of(const LoaderUse& use) {
     const replay::Loop part = middle_of(use.recorded);
-    LoaderUse searched{part, use.collate, use.loop_seconds, use.wait_share, use.persistent, use.passes};
-    const std::vector<Point> points = points_of(use.recorded);
+    const LoaderUse searched{.recorded = part, .collate = use.collate};
+    const std::vector<Point> points = points_of(use);
     std::vector<double> steps;
-    for (const Point& point : points) {
-        steps.push_back(replay::mean_step(with_workers(searched, point.workers, point.prefetch_factor)));
-    }
+    for (const Point& point : points) steps.push_back(replay::mean_step(at(searched, point)));
     const double fastest = *std::min_element(steps.begin(), steps.end());
     for (std::size_t i = 0; i < points.size(); ++i) {
         if (fastest >= as_good * steps[i]) return points[i];
@@ -82,28 +94,59 @@ Point best_of(const LoaderUse& use) {
     return points.front();
 }
 
+bool same_loader(const Point& x, const Point& y) {
+    return x.workers == y.workers && (x.workers == 0 || x.prefetch_factor == y.prefetch_factor);
+}
+
 std::string words_of(const Point& point) {
     if (point.workers == 0) return "no workers";
     return fmt::format("{} worker{}, prefetch {}", point.workers, point.workers == 1 ? "" : "s", point.prefetch_factor);
 }
 
-// "2 workers instead of none", or "2 workers with prefetch 4 instead of 2 with 2".
-std::string title_of(const Point& best, const Point& recorded) {
+std::string threads_words(unsigned threads) {
+    return fmt::format("{} intra-op thread{}", threads, threads == 1 ? "" : "s");
+}
+
+// "2 workers instead of none", "2 workers with prefetch 4 instead of 2 with 2", "1 intra-op thread instead of 2".
+std::string title_of(const Point& best, const replay::Configuration& now) {
     const auto number = [](unsigned workers) { return workers == 0 ? std::string("none") : std::to_string(workers); };
+    const Point recorded{now.workers, now.prefetch_factor};
+    if (same_loader(best, recorded)) {
+        return fmt::format("{} instead of {:.0f}", threads_words(best.threads->threads), now.threads);
+    }
     std::string title =
         best.workers == 0 ? "no workers" : fmt::format("{} worker{}", best.workers, best.workers == 1 ? "" : "s");
     const bool told = best.workers > 0 && recorded.workers > 0 && best.prefetch_factor != recorded.prefetch_factor;
     if (told) title += fmt::format(" with prefetch {}", best.prefetch_factor);
     title += " instead of " + number(recorded.workers);
     if (told) title += fmt::format(" with {}", recorded.prefetch_factor);
+    if (best.threads != nullptr) title += ", and " + threads_words(best.threads->threads);
     return title;
 }
 
 Gain gain_of(const LoaderUse& use, const replay::Loop& changed) {
     const replay::Gain ratio =
-        replay::gain(use.recorded, changed, {.replicates = 100, .model_error = model_error(use.recorded, changed)});
+        replay::gain(use.recorded, changed,
+                     {.replicates = 100, .model_error = model_error(use.recorded, changed, use.contention_measured)});
     const auto saved = [&](double r) { return use.loop_seconds * (1 - 1 / r); };
     return {{ratio.ratio, ratio.low, ratio.high}, {saved(ratio.ratio), saved(ratio.low), saved(ratio.high)}};
+}
+
+// The words of a change of the loader's arguments.
+void describe_loader(const LoaderUse& use, const Point& best, Finding& finding) {
+    const replay::Configuration& now = use.recorded.configuration;
+    finding.changes = Changes::random_streams;
+    if (best.workers != now.workers) finding.fix.workers = best.workers;
+    if (best.workers > 0 && best.prefetch_factor != now.prefetch_factor) {
+        finding.fix.prefetch_factor = best.prefetch_factor;
+    }
+    finding.remedy = fmt::format("Give the training DataLoader num_workers={}", best.workers);
+    if (best.workers > 0) finding.remedy += fmt::format(" and prefetch_factor={}", best.prefetch_factor);
+    if (best.workers > 0 && !use.persistent && !use.made_anew && use.passes > 1) {
+        finding.fix.persistent_workers = true;
+        finding.remedy += ", with persistent_workers=True, so that they are not started again in each epoch";
+    }
+    finding.remedy += ".";
 }
 
 }  // namespace
@@ -121,11 +164,19 @@ replay::Loop with_workers(const LoaderUse& use, unsigned workers, unsigned prefe
     return changed;
 }
 
-double model_error(const replay::Loop& recorded, const replay::Loop& changed) {
+replay::Loop with_threads(replay::Loop loop, const ThreadPoint& threads) {
+    for (replay::StepCost& step : loop.steps) step.cpu *= threads.step;
+    loop.configuration.threads = threads.threads;
+    loop.configuration.gang = threads.gang;
+    return loop;
+}
+
+double model_error(const replay::Loop& recorded, const replay::Loop& changed, bool measured) {
     constexpr double always = 0.05;
-    constexpr double by_transport = 0.04;   // where it was not recorded, or what it is without it
-    constexpr double by_gangs = 0.20;       // that were recorded with a core for each thread, or without, and not both
-    constexpr double by_saturation = 0.12;  // what threads on all cores lose to each other was not recorded
+    constexpr double by_transport = 0.04;  // where it was not recorded, or what it is without it
+    // Threads that compute together were recorded with a core for each, or without, and not both; what threads on all
+    // cores lose to each other was not recorded. Measured both are less of a guess.
+    const double by_gangs = measured ? 0.07 : 0.20, by_saturation = measured ? 0.07 : 0.12;
     double square = always * always;
     if ((recorded.configuration.workers == 0) != (changed.configuration.workers == 0)) {
         square += by_transport * by_transport;
@@ -137,30 +188,27 @@ double model_error(const replay::Loop& recorded, const replay::Loop& changed) {
 
 std::optional<Finding> advise_workers(const LoaderUse& use) {
     const replay::Configuration& now = use.recorded.configuration;
-    const Point best = best_of(use);
-    if (best.workers == now.workers && (best.workers == 0 || best.prefetch_factor == now.prefetch_factor)) return {};
-    const replay::Loop changed = with_workers(use, best.workers, best.prefetch_factor);
+    const Point best = best_of(use), recorded{now.workers, now.prefetch_factor};
+    const bool loader_stays = same_loader(best, recorded);
+    if (loader_stays && best.threads == nullptr) return {};
     Finding finding;
-    finding.gain = gain_of(use, changed);
+    finding.gain = gain_of(use, at(use, best));
     if (finding.gain->ratio.predicted < worth_a_finding) return {};
-    finding.id = "input.workers";
-    finding.area = Area::input;
-    const Point recorded{now.workers, now.prefetch_factor};
-    finding.title = title_of(best, recorded);
+    finding.id = loader_stays ? "compute.threads" : "input.workers";
+    finding.area = loader_stays ? Area::compute : Area::input;
+    finding.title = title_of(best, now);
     finding.evidence = fmt::format("The loop waited for input {:.0f} % of its time, with {}.", 100 * use.wait_share,
                                    words_of(recorded));
-    finding.changes = Changes::random_streams;
-    if (best.workers != now.workers) finding.fix.workers = best.workers;
-    if (best.workers > 0 && best.prefetch_factor != now.prefetch_factor) {
-        finding.fix.prefetch_factor = best.prefetch_factor;
+    finding.changes = Changes::rounding;
+    if (!loader_stays) describe_loader(use, best, finding);
+    if (best.threads != nullptr) {
+        const unsigned threads = best.threads->threads;
+        finding.fix.threads = threads;
+        finding.evidence += fmt::format(" Alone, a step with {} takes {:.2f} times as long.", threads_words(threads),
+                                        best.threads->step);
+        if (!finding.remedy.empty()) finding.remedy += " ";
+        finding.remedy += fmt::format("Call torch.set_num_threads({}) before the training.", threads);
     }
-    finding.remedy = fmt::format("Give the training DataLoader num_workers={}", best.workers);
-    if (best.workers > 0) finding.remedy += fmt::format(" and prefetch_factor={}", best.prefetch_factor);
-    if (best.workers > 0 && !use.persistent && use.passes > 1) {
-        finding.fix.persistent_workers = true;
-        finding.remedy += ", with persistent_workers=True, so that they are not started again in each epoch";
-    }
-    finding.remedy += ".";
     return finding;
 }
 

@@ -4,11 +4,20 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 
 #include "headrace/finding.h"
 #include "replay/predict.h"
 
 namespace headrace::input {
+
+// A number of intra-op threads: what a step takes of the CPU with them, of what it takes as recorded, nothing else
+// busy; and what is left of its speed where it is crowded (replay::Configuration::gang).
+struct ThreadPoint {
+    unsigned threads = 1;
+    double step = 1;
+    double gang = 1;
+};
 
 // The loop of a run and its loader. `recorded` has at least one step and must outlive this.
 struct LoaderUse {
@@ -18,16 +27,25 @@ struct LoaderUse {
     double wait_share = 0;    // of them, for input
     bool persistent = false;
     std::uint64_t passes = 1;  // over the loader
+    bool made_anew = false;    // the loader, for each pass: its workers cannot stay
+    // Other numbers of intra-op threads whose steps were measured; empty where none was.
+    std::span<const ThreadPoint> threads = {};
+    bool contention_measured = false;  // what busy cores lose to each other is that of this program
 };
 
 // The same loop with another number of workers. What a batch costs on its way from a worker, where none was recorded,
 // is a guess from the size that its collation tells.
 replay::Loop with_workers(const LoaderUse& use, unsigned workers, unsigned prefetch_factor);
 
-// The standard deviation of the logarithm of a predicted ratio between the two, by what the model gets wrong.
-double model_error(const replay::Loop& recorded, const replay::Loop& changed);
+// The same loop with other threads.
+replay::Loop with_threads(replay::Loop loop, const ThreadPoint& threads);
 
-// The point that is predicted to be fastest, as the finding input.workers; none where no point wins 5 %.
+// The standard deviation of the logarithm of a predicted ratio between the two, by what the model gets wrong.
+// `measured`: what busy cores lose to each other was.
+double model_error(const replay::Loop& recorded, const replay::Loop& changed, bool measured = false);
+
+// The joint point that is predicted to be fastest, as the finding input.workers, or compute.threads where it changes
+// the threads alone; none where no point wins 5 %.
 std::optional<Finding> advise_workers(const LoaderUse& use);
 
 }  // namespace headrace::input

@@ -16,26 +16,31 @@ std::string saved(double seconds) { return (seconds < 0 ? "-" : "") + format_tim
 std::string gain_words(const Gain& gain) {
     const Interval& ratio = gain.ratio;
     const Interval& seconds = gain.seconds_per_run;
+    if (ratio.low == 1 && ratio.high == 1) {  // what it saves lies outside the steps
+        return fmt::format("predicted {} less a run ({} to {})", saved(seconds.predicted), saved(seconds.low),
+                           saved(seconds.high));
+    }
     return fmt::format("predicted {}x samples/s ({} to {}), {} less a run ({} to {})", format_figure(ratio.predicted),
                        format_figure(ratio.low), format_figure(ratio.high), saved(seconds.predicted),
                        saved(seconds.low), saved(seconds.high));
 }
 
-std::string measured_words(const std::optional<Interval>& measured) {
-    if (!measured) return "not tried";
-    return fmt::format("measured {}x ({} to {})", format_figure(measured->predicted), format_figure(measured->low),
+std::string measured_words(const Finding& finding) {
+    const std::optional<Interval>& measured = finding.measured;
+    if (!measured) return can_be_tried(finding) ? "; not tried" : "";
+    return fmt::format("; measured {}x ({} to {})", format_figure(measured->predicted), format_figure(measured->low),
                        format_figure(measured->high));
 }
 
 Lines finding_lines(const Audit& audit, const Finding& finding, bool first, const Frame& frame) {
     std::string text = fmt::format("{}: {}", finding.id, finding.title);
-    if (finding.gain) text += "; " + gain_words(*finding.gain) + "; " + measured_words(finding.measured);
+    if (finding.gain) text += "; " + gain_words(*finding.gain) + measured_words(finding);
     Lines lines = labelled(first ? "Findings" : "", base::printable(text), frame);
     const auto add = [&](const std::string& more) {
         for (const std::string& line : labelled("", base::printable(more), frame)) lines.push_back(line);
     };
     // The whole remedy is in report.json: of a screen, one line for each finding is what there is room for.
-    if (finding.loader) {
+    if (finding.loader && finding.kind == FixKind::loader) {
         add(fmt::format("{}:{}  {}", short_path(finding.loader->file, audit.run.directory), finding.loader->line,
                         as_arguments(finding.fix)));
     } else {
@@ -45,7 +50,9 @@ Lines finding_lines(const Audit& audit, const Finding& finding, bool first, cons
 }
 
 Lines findings(const Audit& audit, const Frame& frame) {
-    if (!audit.prediction.valid) return labelled("Findings", base::printable(audit.prediction.reason), frame);
+    if (!audit.prediction.valid && audit.findings.empty()) {
+        return labelled("Findings", base::printable(audit.prediction.reason), frame);
+    }
     if (audit.findings.empty()) {
         return labelled("Findings", "none: no other number of workers or prefetch factor is predicted to win 5 %",
                         frame);
@@ -53,6 +60,11 @@ Lines findings(const Audit& audit, const Frame& frame) {
     Lines lines;
     for (const Finding& finding : audit.findings) {
         for (const std::string& line : finding_lines(audit, finding, lines.empty(), frame)) lines.push_back(line);
+    }
+    if (!audit.prediction.valid) {
+        for (const std::string& line : labelled("", base::printable(audit.prediction.reason), frame)) {
+            lines.push_back(line);
+        }
     }
     return lines;
 }

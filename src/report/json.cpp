@@ -10,6 +10,7 @@
 
 #include "headrace/report.h"
 #include "report/blocks.h"
+#include "run/probe_file.h"
 
 namespace headrace {
 namespace {
@@ -208,13 +209,17 @@ Json gain_json(const std::optional<Gain>& gain) {
     return {{"ratio", interval_json(gain->ratio)}, {"seconds_per_run", interval_json(gain->seconds_per_run)}};
 }
 
-Json fix_json(const LoaderFix& fix) {
+Json fix_json(const Finding& finding) {
+    const LoaderFix& fix = finding.fix;
+    if (finding.kind == FixKind::evaluation) {
+        return {{"kind", name(finding.kind)}, {"parameters", {{"rows", known(finding.rows)}}}};
+    }
     Json parameters = {{"workers", known(fix.workers)},
                        {"threads", known(fix.threads)},
                        {"prefetch_factor", known(fix.prefetch_factor)},
                        {"persistent_workers", known(fix.persistent_workers)},
                        {"batch_size", known(fix.batch_size)}};
-    return {{"kind", "loader"}, {"parameters", std::move(parameters)}};
+    return {{"kind", name(finding.kind)}, {"parameters", std::move(parameters)}};
 }
 
 Json measured_json(const std::optional<Interval>& measured) {
@@ -234,7 +239,7 @@ Json findings_json(const std::vector<Finding>& findings) {
                         {"area", name(finding.area)},
                         {"title", finding.title},
                         {"evidence", finding.evidence},
-                        {"fix", fix_json(finding.fix)},
+                        {"fix", fix_json(finding)},
                         {"gain", gain_json(finding.gain)},
                         {"changes", name(finding.changes)},
                         {"remedy", finding.remedy},
@@ -264,6 +269,7 @@ std::string render_json(const Audit& audit) {
                         {"hooks_disabled", audit.overhead.hooks_disabled}};
     json["ceilings"] = ceilings_json(audit.ceilings);
     json["prediction"] = prediction_json(audit.prediction);
+    json["probe"] = audit.probe ? run::probe_json(*audit.probe) : Json(nullptr);
     json["findings"] = findings_json(audit.findings);
     json["limits"] = audit.limits;
     json["next"] = text_or_null(audit.next);

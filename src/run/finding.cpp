@@ -39,6 +39,14 @@ std::string_view name(Changes changes) noexcept {
     return "";
 }
 
+std::string_view name(FixKind kind) noexcept { return kind == FixKind::loader ? "loader" : "evaluation"; }
+
+bool can_be_tried(const Finding& finding) noexcept {
+    const LoaderFix& fix = finding.fix;
+    const bool loader = fix.workers || fix.prefetch_factor || fix.persistent_workers || fix.batch_size;
+    return finding.kind == FixKind::loader && (loader ? finding.loader.has_value() : fix.threads.has_value());
+}
+
 std::string as_arguments(const LoaderFix& fix) {
     std::vector<std::string> words;
     const auto add = [&](const char* name, const auto& value) {

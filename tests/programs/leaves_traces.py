@@ -71,7 +71,8 @@ def main() -> None:
     out: Path = options.out
     leave(Path.home(), "runs.log", "a run")
     (out / "checkpoints").mkdir(exist_ok=True)
-    (out / "old").rename(out / "older")
+    if (out / "old").exists():
+        (out / "old").rename(out / "older")
     atexit.register(leave, out, "exit", "the end")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda n, frame: ended(n, frame, out))

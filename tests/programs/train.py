@@ -62,6 +62,9 @@ def arguments() -> argparse.Namespace:
     loop.add_argument("--setup-ms", type=float, default=0)
     loop.add_argument("--evaluate", type=int, default=0, help="samples of each epoch's evaluation")
     loop.add_argument("--evaluate-sleep-ms", type=float, default=0)
+    loop.add_argument("--evaluate-workers", type=int, default=0)
+    loop.add_argument("--evaluate-persistent", action="store_true")
+    loop.add_argument("--make-anew", action="store_true", help="a new training loader for each epoch")
     loop.add_argument("--no-eval-mode", action="store_true", help="evaluate without eval() and train()")
     loop.add_argument("--save-mb", type=float, default=0)
     loop.add_argument("--save-every", type=int, default=0, help="steps; 0: at the end of each epoch")
@@ -198,17 +201,17 @@ class Trainer:
         else:
             self.optimizer = torch.optim.SGD(self.model.parameters(), lr=0.01, momentum=0.9)
         self.ballast = torch.zeros(int(options.save_mb * (1 << 18)))
-        self.loader, self.held_out = self.make_loaders()
+        self.loader, self.held_out = self.make_loader(), self.make_held_out()
         self.losses: list[float] = []
         self.order: list[int] = []
         if options.setup_ms:
             work.compute(options.setup_ms * 0.5e-3)
             work.wait(options.setup_ms * 0.5e-3)
 
-    def make_loaders(self) -> tuple[DataLoader[Any], DataLoader[Any]]:
+    def make_loader(self) -> DataLoader[Any]:
         options = self.options
         log = FetchLog(options.truth) if options.truth else None
-        loader = DataLoader(
+        return DataLoader(
             Samples(options, log),
             batch_size=options.batch,
             shuffle=options.shuffle,
@@ -217,10 +220,21 @@ class Trainer:
             persistent_workers=options.persistent,
             multiprocessing_context=options.method if options.workers else None,
         )
-        return loader, DataLoader(Evaluation(options), batch_size=16)
+
+    def make_held_out(self) -> DataLoader[Any]:
+        options = self.options
+        return DataLoader(
+            Evaluation(options),
+            batch_size=16,
+            num_workers=options.evaluate_workers,
+            persistent_workers=options.evaluate_persistent,
+            multiprocessing_context=options.method if options.evaluate_workers else None,
+        )
 
     def train(self, epoch: int) -> None:
         watch = self.watch
+        if self.options.make_anew and epoch > 0:
+            self.loader = self.make_loader()
         if not self.options.no_eval_mode:
             self.model.train()
         watch.ask()

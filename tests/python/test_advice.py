@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 from typing import Any
 
@@ -74,6 +75,63 @@ def test_what_the_replay_does_not_know_gets_the_reason(tmp_path: Path, command: 
     assert report["findings"] == []
     shown = re.sub(r"\s+", " ", audited.stderr.decode())
     assert report["prediction"]["reason"] in shown
+
+
+def findings(tmp_path: Path, *arguments: str) -> dict[str, dict[str, Any]]:
+    """The findings of an audit of train.py, by id."""
+    audited = audit(program("train.py", *arguments), home=tmp_path / "home", cwd=tmp_path)
+    assert audited.returncode == 0, audited.stderr
+    return {finding["id"]: finding for finding in audited.report["findings"]}
+
+
+SPAWNED = ("--method", "spawn", "--samples", "64", "--epochs", "3", "--host-ms", "4")
+
+
+@pytest.mark.parametrize(
+    ("id", "restarted", "stay"),
+    [
+        ("input.persistent_workers", ("--workers", "1"), ("--persistent",)),
+        ("evaluate.persistent_workers", ("--evaluate", "32", "--evaluate-workers", "1"), ("--evaluate-persistent",)),
+    ],
+)
+def test_workers_that_are_started_again_are_found(
+    tmp_path: Path, id: str, restarted: tuple[str, ...], stay: tuple[str, ...]
+) -> None:
+    """A spawned worker imports torch: two more starts are a large part of this run."""
+    for folder in ("restarted", "stay"):
+        (tmp_path / folder).mkdir()
+    found = findings(tmp_path / "restarted", *SPAWNED, *restarted)
+    finding = found[id]
+    assert finding["fix"]["parameters"]["persistent_workers"] is True
+    assert finding["gain"]["ratio"] == {"predicted": 1, "low": 1, "high": 1}
+    assert "2 more times" in finding["evidence"]
+    assert finding["try"] is None
+    saved = finding["gain"]["seconds_per_run"]
+    assert 0 < saved["low"] < saved["predicted"] < saved["high"]
+    began = time.monotonic()
+    kept = findings(tmp_path / "stay", *SPAWNED, *restarted, *stay)
+    assert id not in kept
+    assert saved["low"] < time.monotonic() - began
+
+
+def test_a_loader_that_is_made_anew_has_to_be_made_once(tmp_path: Path) -> None:
+    found = findings(tmp_path, *SPAWNED, "--workers", "1", "--make-anew")
+    assert "make it once, before the epochs" in found["input.persistent_workers"]["remedy"]
+
+
+def test_full_evaluations_are_found_where_a_sample_would_decide(tmp_path: Path) -> None:
+    for folder in ("many", "few"):
+        (tmp_path / folder).mkdir()
+    shape = ("--samples", "64", "--epochs", "3", "--evaluate-sleep-ms", "0.3")
+    finding = findings(tmp_path / "many", *shape, "--evaluate", "4000")["evaluate.sample"]
+    assert finding["area"] == "evaluate"
+    assert finding["changes"] == "semantics"
+    assert finding["fix"] == {"kind": "evaluation", "parameters": {"rows": 1000}}
+    assert "3 evaluations of 4000 rows" in finding["evidence"]
+    # Two of three evaluations of 4,000 rows that sleep 0.3 ms each and a little more, three quarters of them.
+    saved = finding["gain"]["seconds_per_run"]
+    assert 0.95 * 2 * 1.2 * 0.75 < saved["predicted"] < 2 * 2 * 1.2 * 0.75
+    assert "evaluate.sample" not in findings(tmp_path / "few", *shape, "--evaluate", "1000")
 
 
 def test_a_program_without_training_gets_no_word_of_predictions(tmp_path: Path) -> None:

@@ -25,7 +25,7 @@ class Photos(Dataset[Any]):
     """JPEG files, decoded and resized: CPU time in C."""
 
     def __init__(self, folder: Path, size: int) -> None:
-        self.files = sorted(folder.rglob("*.jpg"))
+        self.files = sorted(folder.rglob("*.JPEG"))
         self.size = size
 
     def __len__(self) -> int:

@@ -216,7 +216,8 @@ def install(here: str, spool: str) -> None:
     fix = os.environ.get("HEADRACE_INJECT")
     if fix:
         _TARGETS["torch"] = ("inject", "hook_torch")
-        shim.load("inject").install(fix, shim.load("torch_hooks"))
+        _TARGETS["torch.utils.data.dataloader"] = ("inject", "hook_dataloader")
+        shim.load("inject").install(fix, shim.load)
     for name in _TARGETS:  # imported before us, by a .pth file for example
         module = sys.modules.get(name)
         if module is not None:

@@ -1,4 +1,4 @@
-"""Puts a fix into a program that `headrace try` runs. Never loaded where the program is only audited.
+"""Puts a fix or a probe into a program that headrace runs in its sandbox. Never loaded where it is only audited.
 
 The fix is the text of HEADRACE_INJECT: one `name=value` a line, in which %0A is a line break and %25 a percent sign.
 
@@ -7,6 +7,9 @@ The fix is the text of HEADRACE_INJECT: one `name=value` a line, in which %0A is
     persistent_workers (0 or 1)
     batch_size
     threads                        intra-op threads of every process that is no loader worker
+    probe, probe_seconds, probe_steps, probe_threads
+                                   probe.py measures, into this file, for so long and so many steps at the most, with
+                                   these numbers of threads
 
 A loader is changed when torch's own `__init__` has set all of its arguments, so that whatever computed them is served.
 """
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 _fix: "dict[str, str]" = {}
 _torch_hooks: "Any" = None
+_load: "Any" = None  # a file of this folder
+_meant: "set[int]" = set()  # ids of the loaders that are to be probed
 
 
 def _parsed(text: str) -> "dict[str, str]":
@@ -26,10 +31,11 @@ def _parsed(text: str) -> "dict[str, str]":
     return {name: value.replace("%0A", "\n").replace("%25", "%") for name, _, value in pairs}
 
 
-def install(text: str, torch_hooks: "Any") -> None:
+def install(text: str, load: "Any") -> None:
     """Take the fix, and be told of every loader."""
-    global _torch_hooks
-    _torch_hooks = torch_hooks
+    global _torch_hooks, _load
+    _load = load
+    _torch_hooks = torch_hooks = load("torch_hooks")
     _fix.update(_parsed(text))
     if "file" in _fix:
         torch_hooks.made.append(change_loader)
@@ -40,6 +46,26 @@ def hook_torch(recorder: "Any", torch: "Any") -> None:
     _torch_hooks.hook_torch(recorder, torch)
     if "threads" in _fix:
         _set_threads(torch, int(_fix["threads"]))
+
+
+def hook_dataloader(recorder: "Any", module: "Any") -> None:
+    """The recorder's own hooks, and the probe in place of the training loader's iterator."""
+    _torch_hooks.hook_dataloader(recorder, module)
+    if "probe" not in _fix:
+        return
+    owner = module.DataLoader
+    iterate = vars(owner)["__iter__"]
+    begun: list[Any] = []
+
+    def probed(loader: "Any") -> "Any":
+        torch = sys.modules["torch"]
+        measuring = begun and begun[-1].measures
+        if id(loader) not in _meant or measuring or torch.utils.data.get_worker_info() is not None:
+            return iterate(loader)
+        begun.append(_load("probe").Probe(loader, iterate, _fix))
+        return begun[-1].batches()
+
+    owner.__iter__ = probed
 
 
 def _set_threads(torch: "Any", threads: int) -> None:
@@ -59,6 +85,7 @@ def change_loader(loader: "Any", site: "tuple[str, int]", sampler: str) -> None:
     """Change the arguments of a loader that is meant; leave every other one alone."""
     if (site[0], str(site[1]), sampler) != (_fix["file"], _fix["line"], _fix["sampler"]):
         return
+    _meant.add(id(loader))
     # torch refuses to set some of these after __init__, because nothing would follow: here nothing has begun yet.
     state = vars(loader)
     if "workers" in _fix:

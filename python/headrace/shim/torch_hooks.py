@@ -143,11 +143,11 @@ def _loader_config(loader: "Any") -> str:
         "dataset": f"{dataset.__module__}.{dataset.__qualname__}",
     }
     texts = [f'"{name}":{_text(value)}' for name, value in values.items()]
-    texts.append(f'"made":{_sites.get(id(loader), "null")}')
+    texts.append(_sites.get(id(loader), '"made":null'))
     return "{" + ",".join(texts) + "}"
 
 
-# Where a loader was made, by its id, as long as it may live: JSON.
+# Where a loader was made, and its number among all that were made, by its id, as long as it may live: parts of JSON.
 _sites: "dict[int, str]" = {}
 _MOST_SITES = 4096  # of a program that makes loaders without end
 
@@ -173,10 +173,15 @@ def _escaped(c: str) -> str:
 def _hook_sites(recorder: "Any", module: "Any") -> None:
     """Notice where a loader is made, in the last call of its __init__, which torch asks for advice on workers."""
     own = module.__file__
+    count = 0
 
     def checked(args: "tuple[Any, ...]", kwargs: "Any") -> None:
-        loader = args[0]
+        nonlocal count
         frame = sys._getframe(1)
+        if frame.f_code.co_name != "__init__":
+            return  # a loader with workers is asked again at each __iter__
+        count += 1
+        loader = args[0]
         while frame.f_back is not None and frame.f_code.co_filename == own:
             frame = frame.f_back
         site = (frame.f_code.co_filename, frame.f_lineno)
@@ -184,7 +189,7 @@ def _hook_sites(recorder: "Any", module: "Any") -> None:
         if len(_sites) >= _MOST_SITES:
             _sites.clear()
         values = f'"file":{_quoted(site[0])},"line":{site[1]},"sampler":{_quoted(sampler)}'
-        _sites[id(loader)] = "{" + values + "}"
+        _sites[id(loader)] = '"made":{' + values + '},"serial":' + str(count)
         for listener in made:
             listener(loader, site, sampler)
 

@@ -44,6 +44,17 @@ TEST(LoaderConfig, KnowsWhatLiesInAPackage) {
     EXPECT_TRUE(loader.made->library);
 }
 
+TEST(LoaderConfig, GivesTheSerialApart) {
+    std::string config = R"({"workers":1,"made":null,"serial":12})";
+    EXPECT_EQ(take_serial(config), 12U);
+    EXPECT_EQ(config, R"({"workers":1,"made":null})");
+    for (const char* text : {"", "{}", R"({"serial":3})", R"({"a":1,"serial":x})", R"({"a":1,"serial":3)"}) {
+        std::string without = text;
+        EXPECT_EQ(take_serial(without), 0U);
+        EXPECT_EQ(without, text);
+    }
+}
+
 TEST(Injection, NamesTheLoaderAndWhatChanges) {
     LoaderFix fix;
     fix.workers = 2;

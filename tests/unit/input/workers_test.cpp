@@ -44,6 +44,42 @@ TEST(Workers, StayWhereNothingIsWonByOthers) {
     EXPECT_FALSE(advise_workers(use_of(alike({0, 0.001, 0, 0}, {0.050, 0}, {.workers = 0}, 4))));
 }
 
+TEST(Threads, AreFewerWhereTheyLoseMoreThanTheyWin) {
+    // As it was: two threads beside a busy worker on two cores, at a third of their speed.
+    replay::Loop loop = alike({0, 0.030, 0.001, 0.001}, {0.010, 0}, {.workers = 1, .threads = 2, .gang = 0.33}, 2);
+    const ThreadPoint one{1, 1.6, 1};
+    LoaderUse use = use_of(loop);
+    use.threads = {&one, 1};
+    const std::optional<Finding> finding = advise_workers(use);
+    ASSERT_TRUE(finding);
+    EXPECT_EQ(finding->fix.threads, 1U);
+    EXPECT_NE(finding->title.find("1 intra-op thread"), std::string::npos) << finding->title;
+    EXPECT_NE(finding->remedy.find("torch.set_num_threads(1)"), std::string::npos) << finding->remedy;
+    const double best = replay::mean_step(
+        with_threads(with_workers(use, static_cast<unsigned>(finding->fix.workers.value_or(1)), 2), one));
+    for (unsigned workers = 0; workers <= 4; ++workers) {
+        EXPECT_LE(0.98 * best, replay::mean_step(with_workers(use, workers, 2)));
+        EXPECT_LE(0.98 * best, replay::mean_step(with_threads(with_workers(use, workers, 2), one)));
+    }
+}
+
+TEST(Threads, AloneAreAFindingOfTheirOwn) {
+    // The loader has nothing to do: with four threads on two cores a step takes four times as long as with two.
+    const replay::Loop loop = alike({0, 0.0001, 0, 0}, {0.040, 0}, {.workers = 0, .threads = 4}, 2);
+    const ThreadPoint two{2, 0.25, 1};
+    LoaderUse use = use_of(loop);
+    use.threads = {&two, 1};
+    const std::optional<Finding> finding = advise_workers(use);
+    ASSERT_TRUE(finding);
+    EXPECT_EQ(finding->id, "compute.threads");
+    EXPECT_EQ(finding->area, Area::compute);
+    EXPECT_EQ(finding->changes, Changes::rounding);
+    EXPECT_EQ(finding->title, "2 intra-op threads instead of 4");
+    EXPECT_EQ(finding->fix.workers, std::nullopt);
+    EXPECT_NEAR(finding->gain->ratio.predicted, 4, 0.2);
+    EXPECT_TRUE(can_be_tried(*finding));
+}
+
 TEST(ModelError, IsLargerWhereMoreIsGuessed) {
     const replay::Loop none = alike({0, 0.001, 0, 0}, {0.01, 0}, {.workers = 0, .threads = 2}, 2);
     const LoaderUse use = use_of(none);

@@ -22,9 +22,9 @@ Json parsed(const Audit& audit) { return Json::parse(render_json(audit)); }
 TEST(RenderJson, HasEveryKeyInTheDocumentedOrder) {
     for (const Audit& audit : {made_up::empty(), made_up::input_bound(), made_up::crowded()}) {
         const Json json = parsed(audit);
-        EXPECT_EQ(
-            keys(json),
-            "schema run ledger ranks steady input memory outside overhead ceilings prediction findings limits next");
+        EXPECT_EQ(keys(json),
+                  "schema run ledger ranks steady input memory outside overhead ceilings prediction "
+                  "probe findings limits next");
         EXPECT_EQ(
             keys(json["run"]),
             "id name command started wall_seconds exit_code signal outcome machine code framework processes ranks");

@@ -45,14 +45,11 @@ Audit well_advised() {
     audit.prediction.valid = true;
     for (int i = 0; i < 20; ++i) {
         audit.ceilings.push_back({"\x1b[2J" + std::string(50, 'c'), 1e300, Basis::derived});
-        audit.findings.push_back({"input.\x1b[2J",
-                                  Area::input,
-                                  std::string(300, 't'),
-                                  "",
-                                  {},
-                                  {},
-                                  Changes::nothing,
-                                  "\x1b[2J" + std::string(300, 'r')});
+        Finding finding;
+        finding.id = "input.\x1b[2J";
+        finding.title = std::string(300, 't');
+        finding.remedy = "\x1b[2J" + std::string(300, 'r');
+        audit.findings.push_back(finding);
         audit.findings.back().gain = Gain{{1e300, -1e300, 1e300}, {1e300, -1e300, 1e300}};
     }
     return audit;
@@ -154,12 +151,40 @@ Ceilings   worker_cpu 196, compute 1,235 samples/s
     finding.title = "8 workers instead of 2";
     finding.gain = Gain{{2.5, 2.1, 2.95}, {137, -3, 160}};
     finding.remedy = "Give the training DataLoader num_workers=8.";
+    finding.fix.workers = 8;
+    finding.fix.persistent_workers = true;
     audit.findings = {finding};
+    EXPECT_EQ(advice_of(audit), R"(Findings   input.workers: 8 workers instead of 2; predicted 2.50x samples/s
+           (2.10 to 2.95), 2 min 17 s less a run (-3.0 s to 2 min 40 s)
+           Give the training DataLoader num_workers=8.
+Ceilings   worker_cpu 196, compute 1,235 samples/s
+)") << "nothing says where the loader is made";
+    audit.run.directory = "/home/ada";
+    audit.findings[0].loader = LoaderSite{"/home/ada/train.py", 42, "RandomSampler", false};
     EXPECT_EQ(advice_of(audit), R"(Findings   input.workers: 8 workers instead of 2; predicted 2.50x samples/s
            (2.10 to 2.95), 2 min 17 s less a run (-3.0 s to 2 min 40 s); not
            tried
-           Give the training DataLoader num_workers=8.
+           train.py:42 num_workers=8, persistent_workers=True
 Ceilings   worker_cpu 196, compute 1,235 samples/s
+)");
+    audit.findings[0].measured = Interval{2.4, 2.3, 2.5};
+    EXPECT_NE(advice_of(audit).find("measured 2.40x"), std::string::npos);
+}
+
+TEST(RenderText, ShowsWhatSavesTimeOutsideTheSteps) {
+    Audit audit = made_up::input_bound();
+    audit.prediction.reason = "Nothing is predicted: several ranks are not predicted yet.";
+    Finding finding;
+    finding.id = "evaluate.sample";
+    finding.title = "evaluate on a sample";
+    finding.kind = FixKind::evaluation;
+    finding.gain = Gain{{1, 1, 1}, {13.7, 12, 16}};
+    finding.remedy = "Evaluate on a sample.";
+    audit.findings = {finding};
+    EXPECT_EQ(advice_of(audit), R"(Findings   evaluate.sample: evaluate on a sample; predicted 13.7 s less a run
+           (12.0 s to 16.0 s)
+           Evaluate on a sample.
+           Nothing is predicted: several ranks are not predicted yet.
 )");
 }
 

@@ -1,0 +1,62 @@
+#include "audit/contention.h"
+
+#include <algorithm>
+
+#include "audit/probing.h"
+#include "replay/cores.h"
+
+namespace headrace::audit {
+namespace {
+
+// A core that is added to busy ones does between so much of the work of one alone.
+constexpr double least_added = 0.3, most_added = 1;
+
+constexpr double least_gang = 0.05;
+
+// The speed of a step beside the loader, of that alone; 0 where it was not measured.
+double speed_beside(const Probe& probe, std::uint64_t threads) {
+    const ProbeCase* alone = find_case(probe, false, threads);
+    const ProbeCase* loaded = find_case(probe, true, threads);
+    return alone != nullptr && loaded != nullptr ? alone->median / loaded->median : 0;
+}
+
+// One thread beside others that have cores too: what is lost is lost to shared caches and memory.
+double added_of(const Probe& probe, const Beside& beside) {
+    const double speed = speed_beside(probe, 1);
+    if (speed <= 0 || beside.others <= 0 || beside.cores <= 1) return Contention().added_by_a_core;
+    // rate(1 + others) = (1 + added * more) / (1 + others), with `more` cores that are busy beside the first.
+    const double more = std::min(beside.others, beside.cores - 1);
+    return std::clamp((speed * (1 + beside.others) - 1) / more, least_added, most_added);
+}
+
+double gang_of(const Probe& probe, const Beside& beside, std::uint64_t threads, double added) {
+    const double speed = speed_beside(probe, threads);
+    if (speed <= 0) return Contention().gang;
+    const auto own = static_cast<double>(threads);
+    if (threads < 2 || own + beside.others <= beside.cores) return 1;
+    const replay::Cores cores = replay::Cores::alike(beside.cores, added);
+    return std::clamp(speed * cores.rate(own) / cores.rate(own + beside.others), least_gang, 1.0);
+}
+
+}  // namespace
+
+Contention contention_of(const Probe& probe, const Beside& beside) {
+    const double added = added_of(probe, beside);
+    return {added, gang_of(probe, beside, probe.threads, added)};
+}
+
+std::vector<input::ThreadPoint> thread_points(const Probe& probe, const Beside& beside) {
+    std::vector<input::ThreadPoint> points;
+    const ProbeCase* own = find_case(probe, false, probe.threads);
+    const double added = added_of(probe, beside);
+    for (const ProbeCase& one : probe.cases) {
+        const bool other =
+            !one.loader_running && one.threads != probe.threads && find_case(probe, false, one.threads) == &one;
+        if (own == nullptr || !other) continue;
+        points.push_back(
+            {static_cast<unsigned>(one.threads), one.median / own->median, gang_of(probe, beside, one.threads, added)});
+    }
+    return points;
+}
+
+}  // namespace headrace::audit
