@@ -2,8 +2,8 @@
 
 What stands here for the iterator of the training loader gives the program batches that are already in memory, and takes
 the time from when it hands one over to when the next one is asked for: all of the program's step. Conditions take turns
-in short blocks, so that a drift of the machine favours none. A program may count its steps and end after so many: no more
-are taken than the audited run had. Each block is one line of JSON:
+in short blocks, so that a drift of the machine favours none. A program may count its steps and end after so many: no
+more are taken than the audited run had. Each block is one line of JSON:
 
     {"loader": false, "threads": 2, "batch": 32, "precision": "float32", "steps": [0.0121, ...]}
 
