@@ -89,6 +89,7 @@ struct Finding {
     Changes changes = Changes::nothing;
     std::string remedy;
     std::optional<LoaderSite> loader = {};  // that the fix changes; absent where it was not seen being made
+    double interval_scale = 1;              // by which trials have made the interval of its gain wider
     std::string try_it = {};                // the command that tries it; empty where nothing can be put in for it
     std::optional<Interval> measured =
         {};  // ratio of samples a second, by the newest trial; absent where there is none

@@ -9,8 +9,8 @@
 
 namespace headrace {
 
-// The program's step on batches that were in memory, under one condition: the median of its steps, and the ends of the
-// 90 % interval of the medians of its blocks.
+// The program's step on batches that were in memory, under one condition: the median of the means of its blocks, and
+// the ends of its 90 % interval. A step is what it does with one batch.
 struct ProbeCase {
     bool loader_running = false;  // meanwhile, its batches dropped
     std::uint64_t threads = 1;    // intra-op

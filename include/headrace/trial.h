@@ -25,6 +25,7 @@ struct Trial {
     LoaderFix fix;                   // what was changed, of all of them together
     // Of samples a second; the prediction is absent where several fixes were tried as one, which nothing predicted.
     std::optional<Interval> predicted;
+    double interval_scale = 1;   // Finding::interval_scale of the prediction
     Interval measured;           // its `predicted` is the measured value, with the ends of the 90 % interval
     std::optional<bool> inside;  // the measured value lies in the predicted interval
     std::vector<TrialPair> pairs;

@@ -3,8 +3,11 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <nlohmann/json.hpp>
+#include <string_view>
 #include <system_error>
 
 #include "audit/record.h"
@@ -23,13 +26,35 @@ using Json = nlohmann::json;
 
 constexpr std::size_t most_words = 4000;  // bytes of the last output
 
-// What experiment trackers and model hubs read to keep everything here.
-const std::vector<std::pair<std::string, std::string>> offline = {
-    {"WANDB_MODE", "offline"},     {"MLFLOW_TRACKING_URI", "file:/tmp/headrace-mlruns"},
-    {"NEPTUNE_MODE", "offline"},   {"CLEARML_OFFLINE_MODE", "1"},
-    {"HF_HUB_OFFLINE", "1"},       {"HF_DATASETS_OFFLINE", "1"},
-    {"TRANSFORMERS_OFFLINE", "1"},
+struct Variable {
+    const char* name;
+    const char* value;
+    bool reads_too;  // it also keeps a program from what it reads, so a network that is wanted is left to it
 };
+
+// What experiment trackers and model hubs read to keep everything here.
+constexpr std::array<Variable, 7> offline{{{"WANDB_MODE", "offline", false},
+                                           {"MLFLOW_TRACKING_URI", "file:/tmp/headrace-mlruns", false},
+                                           {"NEPTUNE_MODE", "offline", false},
+                                           {"CLEARML_OFFLINE_MODE", "1", false},
+                                           {"HF_HUB_OFFLINE", "1", true},
+                                           {"HF_DATASETS_OFFLINE", "1", true},
+                                           {"TRANSFORMERS_OFFLINE", "1", true}}};
+
+// A user who has switched a tracker off altogether keeps it so.
+bool is_off(const char* value) {
+    const std::string_view mode = value == nullptr ? "" : value;
+    return mode == "disabled" || mode == "dryrun" || mode == "debug";
+}
+
+std::vector<std::pair<std::string, std::string>> offline_variables(bool network) {
+    std::vector<std::pair<std::string, std::string>> variables;
+    for (const Variable& variable : offline) {
+        if (is_off(std::getenv(variable.name)) || (network && variable.reads_too)) continue;
+        variables.emplace_back(variable.name, variable.value);
+    }
+    return variables;
+}
 
 std::string problem(const Error& error) {
     const Json json = {{"code", static_cast<int>(error.code)}, {"error", error.message}};
@@ -97,7 +122,7 @@ std::string ArmProcess::run() {
     RecordOptions options;
     options.command = options_.command;
     options.home = options_.folder;
-    options.environment = offline;
+    options.environment = offline_variables(options_.network);
     options.environment.emplace_back("HEADRACE_INJECT", options_.injection);
     options.end = [this](std::uint64_t steps) { return is_over(steps); };
     const Result<Recorded> recorded = record(options);

@@ -259,6 +259,7 @@ void visit_finding(const std::string& name, Found& finding, Visit& visit) {
     visit.word(name + ".changes", finding.changes, Changes::semantics);
     visit(name + ".remedy", finding.remedy);
     visit_site(name + ".loader", finding.loader, visit);
+    visit.added(name + ".interval_scale", finding.interval_scale);
 }
 
 template <class Whole, class Visit>

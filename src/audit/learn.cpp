@@ -24,7 +24,9 @@ void learn(Audit& audit, const std::filesystem::path& home) {
     const run::IntervalScales scales = run::interval_scales(home, audit.run.started);
     for (Finding& finding : audit.findings) {
         const auto scale = scales.find(run::kind_of(finding.id));
-        if (finding.gain && scale != scales.end()) widen(*finding.gain, scale->second);
+        if (!finding.gain || scale == scales.end()) continue;
+        widen(*finding.gain, scale->second);
+        finding.interval_scale = scale->second;
     }
 }
 

@@ -63,6 +63,8 @@ bool in_order(const std::string& config) {
     return value == json.end() || *value != false;
 }
 
+bool is_iterable(const std::string& config) { return is_true(parsed(config), "iterable"); }
+
 std::uint64_t take_serial(std::string& config) {
     constexpr std::string_view key = ",\"serial\":";
     const std::size_t at = config.rfind(key);

@@ -15,6 +15,9 @@ Loader loader_of(const std::string& config, bool training);
 // Whether it gives its batches in the order in which it asked for them.
 bool in_order(const std::string& config);
 
+// Whether its samples come from an IterableDataset: each worker has all of it, unless it divides itself.
+bool is_iterable(const std::string& config);
+
 // Takes the number of the loader among all that were made out of the object, whose end it is; 0 where there is none.
 std::uint64_t take_serial(std::string& config);
 

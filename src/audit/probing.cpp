@@ -23,7 +23,7 @@ using Json = nlohmann::json;
 // A probe may take so much longer than it should before it is ended.
 constexpr double patience = 3, patience_seconds = 120;
 
-// Block medians below so many say nothing of their spread: then it is taken to be 5 %.
+// Blocks below so many say nothing of their spread: then it is taken to be 5 %.
 constexpr std::size_t fewest_blocks = 3;
 constexpr double unknown_spread = 0.05;
 
@@ -33,7 +33,7 @@ constexpr std::uint64_t fewest_steps = 60;
 using Key = std::tuple<bool, std::uint64_t, std::uint64_t, std::string>;
 
 struct Blocks {
-    std::vector<double> medians;  // of each block
+    std::vector<double> means;  // of each block
     std::uint64_t steps = 0;
 };
 
@@ -41,13 +41,13 @@ ProbeCase case_of(const Key& key, const Blocks& blocks) {
     ProbeCase found;
     std::tie(found.loader_running, found.threads, found.batch_size, found.precision) = key;
     found.steps = blocks.steps;
-    found.median = *stats::median(blocks.medians);
-    if (blocks.medians.size() < fewest_blocks) {
+    found.median = *stats::median(blocks.means);
+    if (blocks.means.size() < fewest_blocks) {
         found.low = found.median / (1 + unknown_spread);
         found.high = found.median * (1 + unknown_spread);
     } else {  // of the median, by the spread of what it is the median of
-        const double half = (*stats::quantile(blocks.medians, 0.95) - *stats::quantile(blocks.medians, 0.05)) / 2 /
-                            std::sqrt(static_cast<double>(blocks.medians.size()));
+        const double half = (*stats::quantile(blocks.means, 0.95) - *stats::quantile(blocks.means, 0.05)) / 2 /
+                            std::sqrt(static_cast<double>(blocks.means.size()));
         found.low = std::max(found.median - half, found.median / 2);
         found.high = found.median + half;
     }
@@ -70,7 +70,8 @@ void take_line(const Json& line, std::vector<Key>& order, std::map<Key, Blocks>&
     if (!good) return;
     if (!cases.contains(key)) order.push_back(key);
     Blocks& blocks = cases[key];
-    blocks.medians.push_back(*stats::median(steps));
+    // The mean: a step may take several batches, or do now and then what it does not always do.
+    blocks.means.push_back(*stats::mean(steps));
     blocks.steps += steps.size();
 }
 
@@ -107,6 +108,7 @@ Result<Probe> probe_program(const Audit& audit, const ProbeOptions& options) {
     arm.injection = injection_of(&*audit.loaders.front().made, {}) + injection_line("probe", results.string()) +
                     injection_line("probe_seconds", std::to_string(options.seconds)) +
                     injection_line("probe_steps", std::to_string(audit.steady.steps)) +
+                    injection_line("probe_batch", std::to_string(audit.loaders.front().batch_size.value_or(0))) +
                     injection_line("probe_threads", thread_counts(audit));
     arm.steps = UINT64_MAX;
     arm.seconds = patience_seconds + patience * (startup_seconds(audit.ranks.front()) + options.seconds);

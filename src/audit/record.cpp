@@ -92,6 +92,10 @@ std::vector<std::pair<std::string, std::string>> environment_for(const RecordOpt
     std::error_code error;
     const fs::path whole = fs::absolute(spool, error);  // the program may start its Pythons in another folder
     std::vector<std::pair<std::string, std::string>> environment = options.environment;
+    // What somebody has set is no fix of ours: it would change the program.
+    const bool ours = std::any_of(environment.begin(), environment.end(),
+                                  [](const auto& variable) { return variable.first == "HEADRACE_INJECT"; });
+    if (!ours && std::getenv("HEADRACE_INJECT") != nullptr) environment.emplace_back("HEADRACE_INJECT", "");
     environment.emplace_back("PYTHONPATH", path);
     environment.emplace_back("HEADRACE_SPOOL", (error ? spool : whole).string());
     return environment;
@@ -287,6 +291,10 @@ bool shut_down(const Recording& recording) {
 // What a probe of the program adds; why there is none becomes a limit.
 void add_probe(const RecordOptions& options, const run::Folder& folder, const Recording& recording,
                Analysis& analysis) {
+    if (analysis.audit.run.outcome != Outcome::finished) {
+        analysis.audit.limits.emplace_back("The program was not probed: it did not finish.");
+        return;
+    }
     const sys::Interrupts interrupts;
     if (options.probe_begins) options.probe_begins();
     const Result<Probe> probe =
@@ -298,6 +306,7 @@ void add_probe(const RecordOptions& options, const run::Folder& folder, const Re
         return;
     }
     analysis = analyze(recording, &*probe);
+    learn(analysis.audit, options.home);
     if (const Result<void> kept = run::keep_probe(folder, *probe); !kept) {
         analysis.audit.limits.push_back("The probe could not be kept: " + kept.error().message + ".");
     }
@@ -442,8 +451,11 @@ Result<Recorded> record(const RecordOptions& options) {
     note_full_disk(run, folder);
     const Recording recording(run, spool);
     Analysis analysis = analyze(recording);
-    if (options.probe_seconds > 0) add_probe(options, folder, recording, analysis);
     learn(analysis.audit, options.home);
+    if (options.probe_seconds > 0) {
+        (void)store(folder, recording, analysis, false);  // before it: the run is complete whatever happens to us
+        add_probe(options, folder, recording, analysis);
+    }
     const Result<void> stored = store(folder, recording, analysis, spool.whole);
     Recorded recorded{folder, std::move(analysis.audit), {}, std::nullopt};
     for (const Nanoseconds step : analysis.step_times) {

@@ -119,9 +119,11 @@ Result<void> Trials::check(const Arm& arm, bool with) const {
     const std::string which = with ? "with the fix" : "without the fix";
     if (arm.step_seconds.size() < plan_.warm_up + fewest_steps) {
         if (arm.whole && arm.end != "with exit code 0") {
-            return too_little("the program ended " + arm.end + " after " + std::to_string(arm.step_seconds.size() + 1) +
-                              " steps, " + which + (arm.last_words.empty() ? "" : "; its last words: ") +
-                              arm.last_words);
+            const std::string when = arm.step_seconds.empty()
+                                         ? "before it had two steps"
+                                         : "after " + std::to_string(arm.step_seconds.size() + 1) + " steps";
+            return too_little("the program ended " + arm.end + " " + when + ", " + which +
+                              (arm.last_words.empty() ? "" : "; its last words: ") + arm.last_words);
         }
         return too_little("the program had " + std::to_string(arm.step_seconds.size()) + " steps after the first, " +
                           which + ", of which " + std::to_string(plan_.warm_up) +
@@ -251,6 +253,7 @@ Result<Trial> run_trial(const TrialPlan& plan, const TrialOptions& options) {
     trial.measured = measured_of(trial.pairs, plan.samples);
     if (plan.findings.size() == 1 && plan.findings.front().gain) {
         trial.predicted = plan.findings.front().gain->ratio;
+        trial.interval_scale = plan.findings.front().interval_scale;
         const double ratio = trial.measured.predicted;
         trial.inside = ratio >= trial.predicted->low && ratio <= trial.predicted->high;
     }

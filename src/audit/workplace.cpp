@@ -17,11 +17,14 @@ namespace {
 
 namespace fs = std::filesystem;
 
-// Empty where another process has it.
-sys::Descriptor lock_of(const fs::path& folder) {
-    sys::Descriptor file(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
-    if (file && !sys::lock_byte(file, 0, false) && (errno == EAGAIN || errno == EACCES)) file.reset();
-    return file;
+sys::Descriptor open_lock(const fs::path& folder) {
+    return sys::Descriptor(::open((folder / "lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+}
+
+// Whether nobody uses it any more; where locks cannot tell, it stays.
+bool is_left_over(const fs::path& folder) {
+    const sys::Descriptor file = open_lock(folder);
+    return file && sys::lock_byte(file, 0, false);
 }
 
 }  // namespace
@@ -51,14 +54,20 @@ Result<Workplace> Workplace::make(const fs::path& home) {
     fs::create_directories(all, error);
     if (error) return fail_errno(error.value(), "cannot make " + all.string());
     for (fs::directory_iterator old(all, error); !error && old != fs::directory_iterator{}; old.increment(error)) {
-        if (const sys::Descriptor unused = lock_of(old->path())) sys::remove_sandbox(old->path());
+        const bool being_made = old->path().filename().string().starts_with('.');
+        if (!being_made && is_left_over(old->path())) sys::remove_sandbox(old->path());
     }
-    fs::path folder = all / new_id();
-    fs::create_directory(folder, error);
+    // Locked before it has the name under which others look at it.
+    const std::string id = new_id();
+    const fs::path made = all / ("." + id), folder = all / id;
+    fs::create_directory(made, error);
+    if (error) return fail_errno(error.value(), "cannot make " + made.string());
+    sys::Descriptor held = open_lock(made);
+    if (!held) return fail_errno(errno, "cannot make the lock of " + made.string());
+    (void)sys::lock_byte(held, 0, false);
+    fs::rename(made, folder, error);
     if (error) return fail_errno(error.value(), "cannot make " + folder.string());
-    sys::Descriptor held = lock_of(folder);
-    if (!held) return fail(ErrorCode::io_error, "cannot lock " + folder.string());
-    return Workplace(std::move(folder), std::move(held));
+    return Workplace(folder, std::move(held));
 }
 
 }  // namespace headrace::audit

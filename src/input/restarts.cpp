@@ -7,7 +7,7 @@
 namespace headrace::input {
 namespace {
 
-constexpr double worth_a_finding = 0.01;  // of the run
+constexpr double least_share = 0.01;  // of the run
 
 // A start overlaps with what the training thread does before it asks for its first batch.
 constexpr double least_of_it = 0.7, most_of_it = 1.02;
@@ -16,7 +16,7 @@ constexpr double least_of_it = 0.7, most_of_it = 1.02;
 
 std::optional<Finding> advise_persistent(const RestartUse& use) {
     const double seconds = std::accumulate(use.seconds.begin(), use.seconds.end(), 0.0);
-    if (use.seconds.empty() || seconds < worth_a_finding * use.run_seconds) return std::nullopt;
+    if (use.seconds.empty() || seconds < least_share * use.run_seconds) return std::nullopt;
     const char* whose = use.evaluation ? "evaluation" : "training";
     Finding finding;
     finding.id = use.evaluation ? "evaluate.persistent_workers" : "input.persistent_workers";

@@ -30,7 +30,7 @@ constexpr const char* tables =
     "CREATE TABLE IF NOT EXISTS trial(id TEXT PRIMARY KEY, run TEXT NOT NULL, started TEXT NOT NULL, "
     "kind TEXT NOT NULL, host TEXT NOT NULL, cpu TEXT NOT NULL, cores_usable REAL NOT NULL, predicted REAL, "
     "predicted_low REAL, predicted_high REAL, measured REAL NOT NULL, measured_low REAL NOT NULL, "
-    "measured_high REAL NOT NULL, inside INTEGER, document TEXT NOT NULL) WITHOUT ROWID";
+    "measured_high REAL NOT NULL, inside INTEGER, interval_scale REAL NOT NULL, document TEXT NOT NULL) WITHOUT ROWID";
 
 fs::path file_of(const fs::path& home) { return home / "history.db"; }
 
@@ -66,7 +66,8 @@ std::string kinds_of(const Trial& trial) {
 }
 
 void insert(SQLite::Database& database, const Trial& trial) {
-    SQLite::Statement row(database, "INSERT OR REPLACE INTO trial VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
+    SQLite::Statement row(database,
+                          "INSERT OR REPLACE INTO trial VALUES(?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)");
     row.bind(1, trial.id);
     row.bind(2, trial.run);
     row.bind(3, trial.started);
@@ -83,7 +84,8 @@ void insert(SQLite::Database& database, const Trial& trial) {
     row.bind(12, trial.measured.low);
     row.bind(13, trial.measured.high);
     if (trial.inside) row.bind(14, std::int64_t{*trial.inside});
-    row.bind(15, trial_json(trial));
+    row.bind(15, trial.interval_scale);
+    row.bind(16, trial_json(trial));
     row.exec();
 }
 
@@ -153,7 +155,9 @@ Result<void> rebuild(const fs::path& home, const Trial& trial) {
 
 struct PastError {
     std::string kind;
-    double in_deviations;  // the logarithm of measured by predicted, in standard deviations of the prediction
+    // The square of the logarithm of measured by predicted, less what of it is the trial's own noise, in variances of
+    // the model's own prediction.
+    double square;
 };
 
 std::vector<PastError> past_errors(const fs::path& file, const std::string& started) {
@@ -161,15 +165,22 @@ std::vector<PastError> past_errors(const fs::path& file, const std::string& star
     std::vector<PastError> errors;
     SQLite::Database database(file.string(), SQLite::OPEN_READONLY, patience);
     SQLite::Statement rows(database,
-                           "SELECT kind, predicted, predicted_low, predicted_high, measured FROM trial "
-                           "WHERE predicted IS NOT NULL AND started < ? ORDER BY id");
+                           // One for each run: of several tries of one finding the last.
+                           "SELECT kind, predicted, predicted_low, predicted_high, measured, measured_low, "
+                           "measured_high, interval_scale, max(id) FROM trial "
+                           "WHERE predicted IS NOT NULL AND started < ? GROUP BY run, kind ORDER BY id");
     rows.bind(1, started);
     while (rows.executeStep()) {
         const double predicted = rows.getColumn(1).getDouble(), low = rows.getColumn(2).getDouble();
         const double high = rows.getColumn(3).getDouble(), measured = rows.getColumn(4).getDouble();
         if (low <= 0 || high <= low || predicted <= 0 || measured <= 0) continue;
-        const double deviation = std::log(high / low) / (2 * deviations_to_ends);
-        errors.push_back({rows.getColumn(0).getString(), std::log(measured / predicted) / deviation});
+        const double scale = rows.getColumn(7).getDouble();
+        const auto deviation_of = [](double from, double to) { return std::log(to / from) / (2 * deviations_to_ends); };
+        const double deviation = deviation_of(low, high) / std::max(scale, 1e-9);
+        const double noise = deviation_of(rows.getColumn(5).getDouble(), rows.getColumn(6).getDouble());
+        const double error = std::log(measured / predicted);
+        const double square = std::max(0.0, error * error - noise * noise) / (deviation * deviation);
+        errors.push_back({rows.getColumn(0).getString(), square});
     }
     return errors;
 }
@@ -180,7 +191,7 @@ Result<void> add_to_history(const fs::path& home, const Trial& trial) {
     const fs::path file = file_of(home);
     const sys::Descriptor held = lock(home);
     std::error_code error;
-    if (!fs::exists(file, error)) return rebuild(home, trial);
+    if (!fs::exists(file, error) || fs::file_size(file, error) == 0) return rebuild(home, trial);
     const Result<bool> written = write(file, {trial});
     if (written) return {};
     if (written.error().code != ErrorCode::damaged) return tl::unexpected<Error>(written.error());
@@ -198,7 +209,7 @@ IntervalScales interval_scales(const fs::path& home, const std::string& started)
     try {
         for (const PastError& past : past_errors(file_of(home), started)) {
             auto& [squares, count] = sums[past.kind];
-            squares += past.in_deviations * past.in_deviations;
+            squares += past.square;
             ++count;
         }
     } catch (const SQLite::Exception&) {

@@ -81,6 +81,7 @@ Trial trial_in(const Json& json) {
     trial.fixes = parted(json.at("fix").get<std::string>());
     trial.fix = parameters_in(json.at("parameters"));
     if (!json.at("predicted").is_null()) trial.predicted = interval_in(json.at("predicted"));
+    trial.interval_scale = positive(json, "interval_scale");
     trial.measured = interval_in(json.at("measured"));
     trial.inside = optional_in<bool>(json, "inside");
     for (const Json& pair : json.at("pairs")) {
@@ -114,6 +115,7 @@ std::string trial_json(const Trial& trial) {
     json["fix"] = joined(trial.fixes);
     json["parameters"] = parameters_json(trial.fix);
     json["predicted"] = trial.predicted ? interval_json(*trial.predicted) : Json(nullptr);
+    json["interval_scale"] = trial.interval_scale;
     json["measured"] = interval_json(trial.measured);
     json["inside"] = known(trial.inside);
     json["pairs"] = std::move(pairs);

@@ -38,6 +38,15 @@ bool is_below(const fs::path& path, const fs::path& folder) {
     return end == folder.end() && inside != path.end();
 }
 
+// The kernel's own places, whatever is mounted there: devices, and the views of processes and of the system. Containers
+// have ordinary file systems in them.
+bool is_of_the_kernel(const fs::path& path) {
+    for (const char* place : {"/dev", "/proc", "/sys"}) {
+        if (path == place || is_below(path, place)) return true;
+    }
+    return false;
+}
+
 // Where `path` of the old root lies below the new one.
 fs::path moved(const fs::path& root, const fs::path& path) { return root / path.relative_path(); }
 
@@ -109,6 +118,7 @@ public:
     Result<void> begin();
     Result<void> cover(const fs::path& path, bool shown = false);
     Result<void> keep(const fs::path& path);
+    Result<void> hide_scratch();
     Result<void> enter();
     Sandbox sandbox() && { return std::move(sandbox_); }
 
@@ -172,7 +182,7 @@ std::vector<fs::path> Builder::mounts_below(const fs::path& path) const {
 bool Builder::overlay_on(const fs::path& upper, const fs::path& path, const char* more) {
     const std::string options = "lowerdir=" + escaped(path) + ",upperdir=" + escaped(upper / "upper") +
                                 ",workdir=" + escaped(upper / "work") + more;
-    return ::mount("headrace", moved(root_, path).c_str(), "overlay", MS_NOSUID | MS_NODEV, options.c_str()) == 0;
+    return ::mount("headrace", moved(root_, path).c_str(), "overlay", 0, options.c_str()) == 0;
 }
 
 // Covers a folder that has no other mounted below it, or whose mounts are covered afterwards.
@@ -189,10 +199,11 @@ bool Builder::overlay(const fs::path& path) {
         // The top of an overlay is the top of its upper layer: whoever may write here may write there.
         (void)!::chown((upper / "upper").c_str(), status.st_uid, status.st_gid);
         (void)::chmod((upper / "upper").c_str(), status.st_mode & 07777);
-        if (in_user_namespace_ ? overlay_on(upper, path, ",userxattr") : overlay_on(upper, path, ",redirect_dir=on")) {
+        const char* wanted = in_user_namespace_ ? ",userxattr" : ",redirect_dir=on";
+        if (overlay_on(upper, path, wanted) || overlay_on(upper, path, "")) {
+            on_disk_ = disk;  // what the disk did not take once, it takes no other time
             return true;
         }
-        if (overlay_on(upper, path, "")) return true;
     }
     return false;
 }
@@ -296,7 +307,7 @@ Result<void> Builder::cover(const fs::path& path, bool shown) {
     const Mount* mount = mount_at(path);
     std::error_code error;
     if (path == "/dev/shm") return new_shared_memory(path);
-    if (mount != nullptr && (is_virtual(*mount) || !mount->writable)) {
+    if (is_of_the_kernel(path) || (mount != nullptr && (is_virtual(*mount) || !mount->writable))) {
         if (!shown && !bind(path)) sandbox_.hidden.push_back(path.string());
         return cover_below(path, true);
     }
@@ -311,7 +322,20 @@ Result<void> Builder::cover(const fs::path& path, bool shown) {
     return {};
 }
 
+// The upper layers lie in the lower one: whoever walks over his files must not find them again.
+Result<void> Builder::hide_scratch() {
+    if (::mount("headrace", moved(root_, scratch_).c_str(), "tmpfs", MS_RDONLY, "size=4k,mode=700") != 0) {
+        return fail_errno(errno, "cannot hide " + scratch_.string() + " in the sandbox");
+    }
+    return {};
+}
+
 Result<void> Builder::keep(const fs::path& path) {
+    if (is_below(path, "/dev/shm")) {
+        return fail(ErrorCode::unsupported, path.string() +
+                                                " lies in shared memory, of which a sandbox has its own: keep runs "
+                                                "elsewhere, with --dir or HEADRACE_DIR");
+    }
     if (::mount(path.c_str(), moved(root_, path).c_str(), nullptr, MS_BIND, nullptr) != 0) {
         return fail_errno(errno, "cannot show " + path.string() + " in the sandbox");
     }
@@ -361,6 +385,7 @@ Result<Sandbox> enter_sandbox(const SandboxOptions& options) {
     for (const fs::path& kept : options.kept) {
         if (done) done = builder.keep(kept);
     }
+    if (done) done = builder.hide_scratch();
     if (done) done = builder.enter();
     if (!done) return tl::unexpected<Error>(done.error());
     if (::chdir(here.c_str()) != 0) return fail_errno(errno, "cannot change to " + here.string() + " in the sandbox");

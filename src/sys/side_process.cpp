@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <sys/prctl.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -64,11 +65,26 @@ void write_all(int descriptor, const std::string& text) noexcept {
 // Whoever waits for the answer tells an empty one, of a process that ended early, from a whole one.
 constexpr char whole = '\n';
 
-[[noreturn]] void work_and_end(const std::function<std::string(const StopSign&)>& work, int answer, int stop) {
-    for (int number = 1; number < NSIG; ++number) {
-        if (number != SIGKILL && number != SIGSTOP && number != SIGPIPE) (void)::signal(number, SIG_DFL);
+// What our caller had open is none of the work's: all of ours is closed on exec already.
+void close_on_exec() noexcept {
+    constexpr unsigned mark = 4;  // CLOSE_RANGE_CLOEXEC, Linux 5.11
+    if (::syscall(SYS_close_range, 3U, ~0U, mark) == 0) return;
+    const long most = ::sysconf(_SC_OPEN_MAX);
+    for (int descriptor = 3; descriptor < most; ++descriptor) (void)::fcntl(descriptor, F_SETFD, FD_CLOEXEC);
+}
+
+// Our own handlers alone: what was ignored before us (nohup) stays ignored.
+void restore_signals() noexcept {
+    for (const int number : endings) {
+        struct sigaction now {};
+        if (::sigaction(number, nullptr, &now) == 0 && now.sa_handler == note_signal) (void)::signal(number, SIG_DFL);
     }
-    (void)::setpgid(0, 0);
+}
+
+[[noreturn]] void work_and_end(const std::function<std::string(const StopSign&)>& work, int answer, int stop) {
+    restore_signals();
+    close_on_exec();
+    (void)::setsid();  // a terminal would stop it in the background
     (void)::prctl(PR_SET_CHILD_SUBREAPER, 1);
     try {
         write_all(answer, work(StopSign(stop)) + whole);
@@ -139,7 +155,10 @@ Interrupts::Interrupts() {
     seen_signal = 0;
     struct sigaction note {};
     note.sa_handler = note_signal;
-    for (std::size_t i = 0; i < endings.size(); ++i) (void)::sigaction(endings[i], &note, &before_interrupts[i]);
+    for (std::size_t i = 0; i < endings.size(); ++i) {
+        (void)::sigaction(endings[i], &note, &before_interrupts[i]);
+        if (before_interrupts[i].sa_handler == SIG_IGN) (void)::sigaction(endings[i], &before_interrupts[i], nullptr);
+    }
 }
 
 Interrupts::~Interrupts() {

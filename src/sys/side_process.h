@@ -19,16 +19,17 @@ private:
 };
 
 // Forks, which only a process of one thread may do, runs `work` there and gives what it returned. The new process has a
-// process group of its own (the terminal's Ctrl-C does not reach it), the default action for every signal, and is the
-// subreaper of what it starts. `stopped` is asked ten times a second; the work then sees the stop sign, and the answer
-// is interrupted. Processes that the work has left behind are killed, for which this process is a subreaper meanwhile:
+// session of its own without a terminal (Ctrl-C does not reach it), passes no open file on to what it starts, and is
+// the subreaper of that. `stopped` is asked ten times a second; the work then sees the stop sign, and the answer is
+// interrupted. Processes that the work has left behind are killed, for which this process is a subreaper meanwhile:
 // call it where there are no children that should live on.
 //
 // Errors: interrupted; io_error where the process could not be made or ended without an answer.
 Result<std::string> run_aside(const std::function<std::string(const StopSign&)>& work,
                               const std::function<bool()>& stopped);
 
-// While it lives, SIGINT, SIGTERM and SIGHUP are noted and do not end this process. One at a time.
+// While it lives, SIGINT, SIGTERM and SIGHUP are noted and do not end this process; one that was ignored before (nohup)
+// stays ignored. One at a time.
 class Interrupts {
 public:
     Interrupts();

@@ -1,6 +1,7 @@
 """A training that is fed too slowly and leaves traces wherever a program can: files, a tracker, an exit handler.
 
 TRACKER is the tracker's URL, FAIL_AT the step at which it raises, and with MOVED it makes its loader at another line.
+It writes to the file descriptor DESCRIPTOR, and with WALK it looks for a file that it has made.
 """
 
 import argparse
@@ -77,6 +78,17 @@ def main() -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda n, frame: ended(n, frame, out))
     track("begin")
+    if os.environ.get("DESCRIPTOR"):
+        try:
+            os.write(int(os.environ["DESCRIPTOR"]), b"it is open")
+        except OSError:
+            print("the descriptor is closed", file=sys.stderr)
+    if os.environ.get("WALK"):
+        made = out / "made here"
+        made.write_text("once")
+        found = [folder for folder, _, files in os.walk(out.parent) if made.name in files]
+        if found != [str(out)]:
+            raise RuntimeError(f"found in {found}")
     dataset = Slow(160)
     loader = DataLoader(dataset, batch_size=4)
     if os.environ.get("MOVED"):

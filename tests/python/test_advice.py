@@ -64,6 +64,7 @@ def test_steps_that_compute_have_nothing_to_win(tmp_path: Path) -> None:
     [
         (program("loop_background.py"), "loads batches ahead"),
         (program("loop_arrays.py"), "no DataLoader"),
+        (program("loop_stream.py"), "IterableDataset"),
         (program("train.py", "--samples", "64", "--host-ms", "6"), "fewer than 20 steps"),
     ],
 )

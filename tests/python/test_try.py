@@ -6,12 +6,13 @@ import hashlib
 import http.server
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,8 @@ import jsonschema
 import pytest
 from harness import ROOT, audit, clean_environment, headrace_command, program, run
 
+ATTEMPTS = 3  # another program on the machine at the wrong moment makes a run unlike its own replay
+pytestmark = pytest.mark.alone
 SOURCE = (ROOT / "tests" / "programs" / "leaves_traces.py").read_text(encoding="utf-8").splitlines()
 
 
@@ -51,6 +54,23 @@ class Place:
         return found
 
 
+def audited_with_finding(
+    command: list[str], home: Path, work: Path, env: dict[str, str], undo: Callable[[], object]
+) -> dict[str, Any]:
+    """The report of an audit that found input.workers, kept in `home`."""
+    report: dict[str, Any] = {}
+    for _ in range(ATTEMPTS):
+        shutil.rmtree(home, ignore_errors=True)
+        audited = audit(command, home=home, cwd=work, env=env)
+        assert audited.returncode == 0, audited.stderr
+        report = audited.report
+        undo()
+        if report["findings"]:
+            break
+    assert [finding["id"] for finding in report["findings"]] == ["input.workers"], report["prediction"]
+    return report
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     folder = tmp_path_factory.mktemp("try")
@@ -75,11 +95,9 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
     environment = {"HOME": str(users_home), "TRACKER": f"http://127.0.0.1:{server.server_port}/"}
     try:
         command = program("leaves_traces.py", "--out", str(work), "--steps", "200")
-        audited = audit(command, home=home, cwd=work, env=environment)
-        assert audited.returncode == 0, audited.stderr
+        report = audited_with_finding(command, home, work, environment, lambda: (work / "older").rename(work / "old"))
         assert visits, "the program tells the tracker when it is audited"
-        (work / "older").rename(work / "old")  # as it was before
-        yield Place(folder, home, work, environment, audited.report, visits)
+        yield Place(folder, home, work, environment, report, visits)
     finally:
         server.shutdown()
         thread.join()
@@ -110,7 +128,8 @@ def test_a_finding_names_the_line_that_makes_the_loader(place: Place) -> None:
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_the_line_is_that_of_the_constructor_with_workers_too(tmp_path: Path, workers: str) -> None:
     arguments = ("--samples", "640", "--sleep-ms", "3", "--epochs", "1", "--workers", workers)
-    [finding] = audit(program("train.py", *arguments), home=tmp_path / "home", cwd=tmp_path).report["findings"]
+    command = program("train.py", *arguments)
+    [finding] = audited_with_finding(command, tmp_path / "home", tmp_path, {}, lambda: None)["findings"]
     text = (ROOT / "tests" / "programs" / "train.py").read_text(encoding="utf-8").splitlines()
     assert text[finding["call_site"]["line"] - 1].strip() == "return DataLoader("
 
@@ -176,7 +195,14 @@ def test_a_fix_that_does_not_reach_its_loader_is_not_measured(place: Place) -> N
 
 
 @needs_sandbox
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number",
+    [
+        signal.SIGINT,
+        pytest.param(signal.SIGTERM, marks=pytest.mark.slow),
+        pytest.param(signal.SIGKILL, marks=pytest.mark.slow),
+    ],
+)
 def test_a_trial_that_is_ended_leaves_nothing(place: Place, number: signal.Signals) -> None:
     before, visits = place.tree(), len(place.visits)
     command = [str(headrace_command()), "try", "--dir", str(place.home), "--fix", "input.workers"]
@@ -261,6 +287,27 @@ def programs_of(place: Place) -> list[str]:
         if "leaves_traces.py" in line and str(place.work) in line:
             found.append(line)
     return found
+
+
+@needs_sandbox
+def test_the_program_finds_its_files_once_and_no_descriptor_of_ours(place: Place) -> None:
+    """What walks over its folder must not find what other runs wrote; what the shell has open stays outside."""
+    log = place.folder / "home" / "descriptor"
+    with log.open("ab") as file:
+        os.set_inheritable(file.fileno(), True)
+        command = [str(headrace_command()), "try", "--dir", str(place.home), "--fix", "input.workers"]
+        environment = clean_environment(place.environment | {"DESCRIPTOR": str(file.fileno()), "WALK": "1"})
+        done = subprocess.run(
+            [*command, "--pairs", "2", "--steps", "20"],
+            cwd=place.work,
+            env=environment,
+            capture_output=True,
+            check=False,
+            timeout=240,
+            pass_fds=[file.fileno()],
+        )
+    assert done.returncode == 0, done.stderr
+    assert log.read_bytes() == b""
 
 
 def test_in_place_the_programs_files_are_real(place: Place) -> None:

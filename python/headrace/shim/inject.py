@@ -7,9 +7,9 @@ The fix is the text of HEADRACE_INJECT: one `name=value` a line, in which %0A is
     persistent_workers (0 or 1)
     batch_size
     threads                        intra-op threads of every process that is no loader worker
-    probe, probe_seconds, probe_steps, probe_threads
+    probe, probe_seconds, probe_steps, probe_threads, probe_batch
                                    probe.py measures, into this file, for so long and so many steps at the most, with
-                                   these numbers of threads
+                                   these numbers of threads and batches of so many samples (0: not known)
 
 A loader is changed when torch's own `__init__` has set all of its arguments, so that whatever computed them is served.
 """
@@ -59,9 +59,10 @@ def hook_dataloader(recorder: "Any", module: "Any") -> None:
 
     def probed(loader: "Any") -> "Any":
         torch = sys.modules["torch"]
-        measuring = begun and begun[-1].measures
-        if id(loader) not in _meant or measuring or torch.utils.data.get_worker_info() is not None:
+        if id(loader) not in _meant or torch.utils.data.get_worker_info() is not None:
             return iterate(loader)
+        if begun and begun[-1].measures:
+            return begun[-1].batches()
         begun.append(_load("probe").Probe(loader, iterate, _fix))
         return begun[-1].batches()
 
@@ -83,6 +84,7 @@ def _set_threads(torch: "Any", threads: int) -> None:
 
 def change_loader(loader: "Any", site: "tuple[str, int]", sampler: str) -> None:
     """Change the arguments of a loader that is meant; leave every other one alone."""
+    _meant.discard(id(loader))  # the number of one that has gone
     if (site[0], str(site[1]), sampler) != (_fix["file"], _fix["line"], _fix["sampler"]):
         return
     _meant.add(id(loader))

@@ -23,6 +23,7 @@ from typing import Any
 CACHED = 4  # batches
 BLOCK_SECONDS = 0.2
 MOST_IN_BLOCK = 64
+MOST_BEFORE_A_STEP = 256  # batches, of a program that accumulates gradients
 ROUNDS = 3  # of blocks, for which the steps are to be enough
 PARTS = (0.45, 0.35, 0.2)  # of the time and the steps: alone, beside the loader, other batch sizes and precision
 
@@ -79,6 +80,15 @@ def resized(value: Any, old: int, new: int) -> Any:
     return value
 
 
+def has_size(value: Any, size: int) -> bool:
+    """Say whether any tensor of a batch has that many rows."""
+    torch = sys.modules["torch"]
+    if isinstance(value, torch.Tensor):
+        return bool(value.dim()) and value.shape[0] == size
+    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
+    return any(has_size(one, size) for one in inner)
+
+
 def size_of(value: Any) -> int:
     """Return the number of samples of a batch: the length of its first tensor; 0 where it has none."""
     torch = sys.modules["torch"]
@@ -92,6 +102,8 @@ class Probe:
     """One probe of the training loader of this process."""
 
     def __init__(self, loader: Any, iterate: Callable[[Any], Iterator[Any]], fix: dict[str, str]) -> None:
+        self._size = int(fix["probe_batch"])  # 0: that of the first tensor
+        self._resumed = False
         self._torch = sys.modules["torch"]
         self._loader = loader
         self._iterate = iterate
@@ -108,6 +120,18 @@ class Probe:
         self._steps = 0
         self.measures = True
         self._count_steps()
+        self._given_batches = self._batches()
+
+    def batches(self) -> Iterator[Any]:
+        """Give the program its batches. A pass that it leaves early goes on with the next one."""
+        self._resumed = True
+        return self
+
+    def __iter__(self) -> Iterator[Any]:
+        return self
+
+    def __next__(self) -> Any:
+        return next(self._given_batches)
 
     def _count_steps(self) -> None:
         hooks = getattr(sys.modules.get("torch.optim.optimizer"), "_global_optimizer_post_hooks", None)
@@ -119,11 +143,14 @@ class Probe:
     def _count(self, *_: Any) -> None:
         self._steps += 1
 
-    def batches(self) -> Iterator[Any]:
-        """Give the program its batches."""
+    def _batches(self) -> Iterator[Any]:
         real = self._iterate(self._loader)
         cached = list(itertools.islice(real, CACHED))
-        yield from cached
+        for batch in itertools.cycle(cached):  # a step may take several
+            if self._steps or self._given >= MOST_BEFORE_A_STEP:
+                break
+            self._given += 1
+            yield batch
         if not self._steps or not cached or not size_of(cached[0]):
             self.measures = False  # nothing trains on it: another pass may be the one
             yield from real
@@ -139,7 +166,7 @@ class Probe:
             time.sleep(1)
 
     def _measure(self, cached: list[Any]) -> Iterator[Any]:
-        size = size_of(cached[0])
+        size = self._size or size_of(cached[0])
         alone = [Condition(threads, size) for threads in self._threads]
         beside = [Condition(threads, size, loader=True) for threads in self._threads]
         shapes = [Condition(self._now_threads, other) for other in (size // 2, 2 * size) if other]
@@ -152,6 +179,8 @@ class Probe:
         if puller.began.wait(self._seconds):
             yield from self._rounds(beside, cached, PARTS[1])
         puller.stop()
+        if not has_size(cached[0], size):
+            return  # what is the batch in it is not known
         yield from self._latency(cached[0], size)
         yield from self._rounds(shapes, cached, PARTS[2])
 
@@ -176,7 +205,7 @@ class Probe:
             whole_round = True
 
     def _block(self, condition: Condition, cached: list[Any]) -> Iterator[Any]:
-        size = size_of(cached[0])
+        size = self._size or size_of(cached[0])
         changed = [batch if condition.batch == size else resized(batch, size, condition.batch) for batch in cached]
         self._set_threads(condition.threads)
         half = condition.precision == "bfloat16"
@@ -193,8 +222,9 @@ class Probe:
             after = self._now()
             if context is not None:
                 context.__exit__(None, None, None)
-            if number:
+            if number and not self._resumed:  # what came between two passes is no step
                 seconds.append(after - before)
+            self._resumed = False
             enough = len(seconds) >= 2 and after - begin > BLOCK_SECONDS
             if enough or len(seconds) >= self._most_in_block:
                 break
@@ -208,15 +238,21 @@ class Probe:
         return time.perf_counter()
 
     def _latency(self, batch: Any, size: int) -> Iterator[Any]:
-        """Take the time of the outermost module's call for one sample, with what the program calls it with."""
+        """Take the time of the largest outermost module's call for one sample, with what the program calls it with."""
         module_type = self._torch.nn.Module
         own = vars(module_type)["__call__"]
         calls: list[tuple[Any, tuple[Any, ...], dict[str, Any]]] = []
+        depth = 0
 
         def call(module: Any, *args: Any, **kwargs: Any) -> Any:
-            module_type.__call__ = own
-            calls.append((module, args, kwargs))
-            return own(module, *args, **kwargs)
+            nonlocal depth
+            if depth == 0:
+                calls.append((module, args, kwargs))
+            depth += 1
+            try:
+                return own(module, *args, **kwargs)
+            finally:
+                depth -= 1
 
         module_type.__call__ = call
         self._given += 1
@@ -224,7 +260,8 @@ class Probe:
         module_type.__call__ = own
         if not calls:
             return
-        module, args, kwargs = calls[0]
+        # A loop may call augmentations and losses that are modules, too.
+        module, args, kwargs = max(calls, key=lambda one: sum(p.numel() for p in one[0].parameters()))
         args, kwargs = resized(args, size, 1), resized(kwargs, size, 1)
         training = module.training
         try:

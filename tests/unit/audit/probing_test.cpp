@@ -29,7 +29,7 @@ TEST(ProbeLines, AreCasesInTheirOrder) {
     EXPECT_EQ(probe->batch_size, 32U);
     ASSERT_EQ(probe->cases.size(), 4U);
     const ProbeCase& first = probe->cases.front();
-    EXPECT_DOUBLE_EQ(first.median, 0.010) << "of the blocks' medians 10, 12 and 8 ms";
+    EXPECT_DOUBLE_EQ(first.median, 0.010) << "of the blocks' means 10, 12 and 8 ms";
     EXPECT_EQ(first.steps, 6U);
     EXPECT_LT(first.low, first.median);
     EXPECT_GT(first.high, first.median);

@@ -19,13 +19,14 @@ namespace fs = std::filesystem;
 Trial made_up(const std::string& id, double measured) {
     Trial trial;
     trial.id = id;
-    trial.run = "20261127T000000.000Z-0123abcd";
+    trial.run = "run-of-" + id;
     trial.started = "2026-11-27T00:00:00Z";
     trial.fixes = {"input.workers"};
     trial.fix.workers = 2;
     trial.fix.persistent_workers = true;
     trial.predicted = Interval{1.5, 1.2, 1.875};
-    trial.measured = {measured, measured * 0.98, measured * 1.02};
+    trial.measured = {measured, measured, measured};
+    trial.interval_scale = 1.25;
     trial.inside = measured > 1.2 && measured < 1.875;
     trial.pairs = {{0.03, 0.02}, {0.031, 0.0201}};
     trial.steps = 200;
@@ -159,10 +160,32 @@ TEST_F(HistoryTest, ErrorsMakeIntervalsWiderAndHitsNarrower) {
     // Four of the model's own, and 12 without any error.
     EXPECT_NEAR(interval_scales(home_, later).at("input.workers"), 0.5, 1e-9);
     ASSERT_TRUE(add_to_history(home_, made_up("miss", 0.5)));
-    const double deviation = std::log(1.875 / 1.2) / (2 * 1.6449);
+    const double deviation = std::log(1.875 / 1.2) / (2 * 1.6449) / 1.25;  // of the model itself
     const double error = std::log(0.5 / 1.5) / deviation;
     EXPECT_NEAR(interval_scales(home_, later).at("input.workers"), std::sqrt((4 + error * error) / 17), 1e-6);
     EXPECT_TRUE(interval_scales(home_, "2026-11-27T00:00:00Z").empty()) << "of a run before them";
+}
+
+TEST_F(HistoryTest, OneRunCountsOnceAndTheTrialsOwnNoiseDoesNot) {
+    Trial trial = made_up("first", 0.5);
+    trial.run = "a run";
+    ASSERT_TRUE(add_to_history(home_, trial));
+    trial = made_up("second", 1.5);
+    trial.run = "a run";
+    ASSERT_TRUE(add_to_history(home_, trial));
+    EXPECT_NEAR(interval_scales(home_, "2026-11-28T00:00:00Z").at("input.workers"), std::sqrt(4.0 / 5), 1e-9);
+    trial = made_up("noisy", 1.3);
+    trial.measured = {1.3, 0.9, 1.9};
+    ASSERT_TRUE(add_to_history(home_, trial));
+    EXPECT_NEAR(interval_scales(home_, "2026-11-28T00:00:00Z").at("input.workers"), std::sqrt(4.0 / 6), 1e-9);
+}
+
+TEST_F(HistoryTest, AnEmptyFileIsMadeAnew) {
+    const Folder folder = run();
+    ASSERT_TRUE(keep_trial(folder, made_up("one", 1.4)));
+    std::ofstream(home_ / "history.db").close();
+    ASSERT_TRUE(add_to_history(home_, made_up("two", 1.6)));
+    EXPECT_EQ(rows(), 2);
 }
 
 TEST(ScaledInterval, IsWiderOnBothSides) {
