@@ -316,13 +316,13 @@ std::string unlike_the_model(const Recording& recording, const Trainer& trainer)
     std::set<std::size_t> loaders;
     for (const Pass& pass : trainer.passes) {
         if (pass.training && !pass.used) return "its loader's configuration was not seen";
+        if (pass.training && is_iterable(trainer.loaders[*pass.used].config)) {
+            return "its samples come from an IterableDataset, which each worker would repeat unless it divides itself";
+        }
         if (pass.training) loaders.insert(*pass.used);
     }
     if (loaders.empty()) return "its batches come from no DataLoader";
     if (loaders.size() > 1) return "it trains on the batches of several loaders, or of one that was changed";
-    if (is_iterable(trainer.loaders[*loaders.begin()].config)) {
-        return "its samples come from an IterableDataset, which each worker would repeat unless it divides itself";
-    }
     if (!in_order(trainer.loaders[*loaders.begin()].config)) return "its loader delivers batches out of order";
     return "";
 }

@@ -5,15 +5,27 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
-from accuracy.run import Bench, Case, Point, advised, best_of, case_of, criteria_of
+from accuracy.run import (
+    Bench,
+    Case,
+    Point,
+    advised,
+    best_of,
+    case_of,
+    criteria_of,
+    joint_criterion,
+    off_the_best,
+)
 from common import Verdict
 
 
-def report(workers: int | None, prefetch: int | None = None, valid: bool = True) -> dict[str, Any]:
+def report(
+    workers: int | None, prefetch: int | None = None, valid: bool = True, threads: int | None = None
+) -> dict[str, Any]:
     """A report that advises so many workers; None: nothing."""
     findings: list[dict[str, Any]] = []
     if workers is not None:
-        parameters = {"workers": workers, "prefetch_factor": prefetch}
+        parameters = {"workers": workers, "prefetch_factor": prefetch, "threads": threads}
         gain = {"ratio": {"predicted": 1.5, "low": 1.4, "high": 1.6}}
         findings = [{"id": "input.workers", "fix": {"parameters": parameters}, "gain": gain}]
     return {"findings": findings, "prediction": {"valid": valid, "reason": None if valid else "It is odd."}}
@@ -24,6 +36,7 @@ def test_the_advised_point_has_what_stays_as_it_was() -> None:
     assert advised(point, report(3)) == Point("decode", 3, 2)
     assert advised(point, report(3, 4)) == Point("decode", 3, 2, 4)
     assert advised(point, report(0)) == Point("decode", 0, 2)
+    assert advised(point, report(2, threads=1)) == Point("decode", 2, 1)
     assert advised(point, report(None)) is None
 
 
@@ -42,6 +55,16 @@ def test_a_case_compares_the_prediction_with_the_runs() -> None:
     assert case_of(bench, point).refused == "It is odd."
     bench.reports[point] = report(None)
     assert case_of(bench, point) == Case(point, None, None)
+
+
+def test_advice_is_compared_with_the_best_of_all_points() -> None:
+    bench = Bench(argparse.Namespace())
+    slow, other, best = Point("decode", 0, 2), Point("decode", 2, 2), Point("decode", 2, 1)
+    bench.plain = {slow: [0.3], other: [0.22], best: [0.2], Point("storage", 0, 1): [0.01]}
+    good, bad = Case(slow, best, None), Case(slow, other, None)
+    assert abs(off_the_best(bench, bad) - 0.1) < 1e-12
+    assert joint_criterion(bench, [good]).verdict is Verdict.PASS
+    assert joint_criterion(bench, [good, bad]).verdict is Verdict.FALLS_SHORT
 
 
 def test_every_criterion_can_fail() -> None:
