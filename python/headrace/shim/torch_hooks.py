@@ -139,7 +139,7 @@ def _loader_config(loader: "Any") -> str:
         "method": method,
         "pin_memory": bool(loader.pin_memory),
         "in_order": bool(getattr(loader, "in_order", True)),
-        "iterable": hasattr(dataset, "__iter__") and not hasattr(dataset, "__getitem__"),
+        "iterable": getattr(loader, "_dataset_kind", 0) == 1,  # torch's _DatasetKind.Iterable
         "dataset": f"{dataset.__module__}.{dataset.__qualname__}",
     }
     texts = [f'"{name}":{_text(value)}' for name, value in values.items()]
