@@ -251,11 +251,12 @@ def test_a_probe_measures_steps_and_changes_nothing(place: Place, tmp_path: Path
     assert probe["batch_size"] == 4
     assert probe["threads"] == 1
     [alone] = [one for one in probe["cases"] if not one["loader_running"] and one["batch_size"] == 4][:1]
-    assert 0 < alone["step_seconds"]["median"] < 0.012, "less than its batch waits"
+    step = probed.report["steady"]["step_seconds"]["median"]
+    assert 0 < alone["step_seconds"]["median"] < step / 2, "the program's step is nearly all waiting for its batch"
     assert alone["step_seconds"]["low"] <= alone["step_seconds"]["median"] <= alone["step_seconds"]["high"]
     assert any(one["loader_running"] for one in probe["cases"])
     assert {one["batch_size"] for one in probe["cases"]} == {2, 4, 8}
-    assert 0 < probe["single_sample_seconds"] < 0.01
+    assert 0 < probe["single_sample_seconds"] < step / 2
     [compute] = [one for one in probed.report["ceilings"] if one["name"] == "compute"]
     assert compute["basis"] == "measured"
     assert compute["samples_per_second"] == pytest.approx(4 / alone["step_seconds"]["median"])
