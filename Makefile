@@ -31,7 +31,7 @@ test-slow: lint unit-release unit ## The fast set and the slow one: kills, soaks
 bench: build corpus ## Run every benchmark of bench/
 	@set -e; for question in bench/*/run.py; do echo "== $$question"; $(PYTHON_BIN) $$question; done
 
-accuracy: build corpus ## Compare what audits predict with runs that have the fix (25 minutes)
+accuracy: build corpus ## Compare what audits predict with runs that have the fix (an hour and a half)
 	$(PYTHON_BIN) bench/accuracy/run.py
 
 # The page shows what failed or was not run; the exit code is pytest's, otherwise the page's.

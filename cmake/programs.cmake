@@ -1,7 +1,7 @@
 # The command, and the recorder that rides in the audited program.
 file(GLOB cli_sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/src/cli/*.cpp")
 add_executable(headrace ${cli_sources})
-target_link_libraries(headrace PRIVATE headrace_report)
+target_link_libraries(headrace PRIVATE headrace_report headrace_trial)
 set_target_properties(headrace PROPERTIES UNITY_BUILD OFF)  # each command has its own Options
 target_include_directories(headrace SYSTEM PRIVATE "${HEADRACE_CLI11_INCLUDE}")
 target_precompile_headers(headrace PRIVATE <CLI/CLI.hpp> <fmt/format.h> <nlohmann/json.hpp>)

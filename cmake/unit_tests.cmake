@@ -11,7 +11,7 @@ target_precompile_headers(headrace_test_precompiled PRIVATE
 set_target_properties(headrace_test_precompiled PROPERTIES POSITION_INDEPENDENT_CODE OFF)
 
 add_custom_target(unit_tests)
-foreach(module base stats sys replay run input evaluate audit report)
+foreach(module base stats sys replay run input prep evaluate compute serve audit trial report)
     file(GLOB sources CONFIGURE_DEPENDS "${PROJECT_SOURCE_DIR}/tests/unit/${module}/*_test.cpp")
     if(sources)
         add_executable(${module}_test ${sources})

@@ -1,7 +1,9 @@
 """How near do predictions come to runs that have the fix?
 
-Runs programs/loop.py with every number of workers, audited and plain by turns. Each audit predicts; the plain runs of
-the point that it advises say what that point is worth. Ends with 0, with 1 when a criterion falls short.
+Audits each program of cases.py at each of its points, with a probe. Each finding that predicts a gain is compared with
+runs without headrace at both points, by turns; what no argument of the program sets is tried by `headrace try`. What
+was measured goes to the file --keep, one line of JSON each; a run that finds it there goes on with what is missing.
+Ends with 0, with 1 when a criterion falls short.
 """
 
 from __future__ import annotations
@@ -9,239 +11,209 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import json
-import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "frameworks"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "python"))
 
-from common import ROOT, Criterion, Progress, Verdict, clean_environment, exit_code, machine, print_table
-
-KINDS = ("decode", "python", "storage", "arrays", "compute")
-PROGRAM = Path(__file__).resolve().parent / "programs" / "loop.py"
-PYTHON = ROOT / ".venv" / "bin" / "python"
-WORTH_SEEING = 1.15
-
-
-@dataclass(frozen=True)
-class Point:
-    """A program and where it stands."""
-
-    kind: str
-    workers: int
-    threads: int
-    prefetch: int = 2
+from accuracy.cases import (
+    LIST,
+    Case,
+    Joint,
+    Measured,
+    Point,
+    Program,
+    cases_of,
+    criteria_of,
+    joint_of,
+    predictions,
+    target,
+)
+from common import ROOT, Progress, clean_environment, exit_code, machine, print_table
 
 
-@dataclass(frozen=True)
-class Case:
-    """An audited point, what the audit advises, and what that was worth."""
+class Kept:
+    """What was measured, in memory and as lines of a file that a later run reads."""
 
-    point: Point
-    to: Point | None  # None: the audit advises nothing
-    refused: str | None
-    predicted: float = 1
-    low: float = 1
-    high: float = 1
-    measured: float = 1
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self.programs: dict[str, Measured] = {program.name: Measured() for program in LIST}
+        self.machines: set[str] = set()
+        if file.exists():
+            for line in file.read_text(encoding="utf-8").splitlines():
+                self._take(json.loads(line))
 
-    @property
-    def inside(self) -> bool:
-        """Whether the interval held what was measured."""
-        return self.low <= self.measured <= self.high
+    def add(self, kind: str, program: Program, point: Point, value: Any, finding: str = "") -> None:
+        """Keeps one thing: a report, a rate, a trial."""
+        line = {
+            "kind": kind,
+            "program": program.name,
+            "point": dataclasses.asdict(point),
+            "finding": finding,
+            "value": value,
+            "cpu": machine()["cpu"],
+        }
+        with self.file.open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+        self._take(line)
 
-    @property
-    def error(self) -> float:
-        """Of the prediction, relative."""
-        return abs(self.predicted / self.measured - 1)
+    def _take(self, line: dict[str, Any]) -> None:
+        measured, point = self.programs[line["program"]], Point(**line["point"])
+        self.machines.add(line["cpu"])
+        if line["kind"] == "report":
+            measured.reports[point] = line["value"]
+        elif line["kind"] == "rate":
+            measured.rates.setdefault(point, []).append(line["value"])
+        else:
+            measured.trials[point, line["finding"]] = line["value"]
 
 
 class Bench:
-    """Runs points and remembers what they took."""
+    """Runs what is missing."""
 
-    def __init__(self, options: argparse.Namespace) -> None:
+    def __init__(self, options: argparse.Namespace, place: Path, kept: Kept) -> None:
         self.options = options
-        self.plain: dict[Point, list[float]] = {}
-        self.reports: dict[Point, dict[str, Any]] = {}
+        self.place = place
+        self.kept = kept
 
-    def command(self, point: Point) -> list[str]:
+    def python(self, program: Program) -> str:
+        """The interpreter of a program."""
+        if not program.frameworks:
+            return str(ROOT / ".venv" / "bin" / "python")
+        import environment
+
+        return environment.frameworks().python
+
+    def command(self, program: Program, point: Point) -> list[str]:
         """The program at a point."""
-        arguments = {"kind": point.kind, "workers": point.workers, "prefetch": point.prefetch, "threads": point.threads}
-        words = [str(PYTHON), str(PROGRAM), "--data", str(self.options.data), "--seconds", str(self.options.seconds)]
-        return words + [word for name, value in arguments.items() for word in (f"--{name}", str(value))]
+        words = [self.python(program), *program.command(point, self.options.data, self.options.seconds)]
+        return words if program.own_clock else [*words, "--out", str(self.place / "out")]
 
-    def run_plain(self, point: Point) -> None:
-        """Runs it and keeps the time of a step."""
-        done = subprocess.run(
-            self.command(point), env=clean_environment(), check=True, stdout=subprocess.PIPE, cwd=self.options.place
-        )
-        self.plain.setdefault(point, []).append(json.loads(done.stdout)["step_seconds"])
+    def run(self, words: list[str]) -> str:
+        """Runs a command to its end; its output, or an error with its last words."""
+        done = subprocess.run(words, env=clean_environment(), capture_output=True, text=True, cwd=self.place)
+        if done.returncode not in (0, 3):
+            raise SystemExit(f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-2000:]}")
+        return done.stdout
 
-    def audit(self, point: Point) -> None:
-        """Audits it and keeps the report."""
-        report = Path(self.options.place) / "report.json"
+    def audit(self, program: Program, point: Point) -> None:
+        """Audits it, and tries what nothing else measures."""
+        report, trial = self.place / "report.json", self.place / "trial.json"
+        headrace = str(self.options.headrace)
         probe = [f"--probe={self.options.probe}"] if self.options.probe else []
-        audit = [str(self.options.headrace), "audit", "--quiet", *probe, "--json", str(report), "--"]
-        command = [*audit, *self.command(point)]
-        subprocess.run(command, env=clean_environment(), check=True, stdout=subprocess.DEVNULL, cwd=self.options.place)
-        self.reports[point] = json.loads(report.read_text(encoding="utf-8"))
+        self.run([headrace, "audit", "--quiet", *probe, "--json", str(report), "--", *self.command(program, point)])
+        content = json.loads(report.read_text(encoding="utf-8"))
+        kept = {name: content[name] for name in ("findings", "prediction", "ceilings", "probe", "limits")}
+        for finding in predictions(content):
+            to = target(point, finding)
+            if (to is not None and program.own_clock) or finding["try"] is None:
+                continue
+            trial.unlink(missing_ok=True)
+            pairs = ["--pairs", str(self.options.repeat), "--quiet", "--json", str(trial)]
+            self.run([headrace, "try", "--fix", finding["id"], *pairs])
+            if trial.exists():
+                measured = json.loads(trial.read_text(encoding="utf-8"))["measured"]["ratio"]
+                self.kept.add("trial", program, point, measured, finding["id"])
+        self.kept.add("report", program, point, kept)  # the last, so that one which was interrupted is done again
 
-    def step(self, point: Point) -> float:
-        """The time of a step, seconds."""
-        return statistics.median(self.plain[point])
+    def plain(self, program: Program, point: Point) -> None:
+        """Runs it without headrace, and keeps its samples a second."""
+        last = self.run(self.command(program, point)).splitlines()[-1]
+        told = json.loads(last)
+        self.kept.add("rate", program, point, told["samples"] / told["step_seconds"])
 
+    def measure(self, program: Program) -> None:
+        """All that is missing of one program: its audits, then rounds of runs at every point that matters."""
+        measured = self.kept.programs[program.name]
+        missing = [point for point in program.points if point not in measured.reports]
+        progress = Progress(f"{program.name}, audits", len(missing))
+        for point in missing:
+            self.audit(program, point)
+            progress.advance()
+        if not program.own_clock:
+            return
+        points = list(dict.fromkeys([*program.points, *self._targets(measured)]))
+        rounds = [point for _ in range(self.options.repeat) for point in points]
+        for point in points:
+            for _ in measured.rates.get(point, []):
+                if point in rounds:
+                    rounds.remove(point)
+        progress = Progress(f"{program.name}, plain runs", len(rounds))
+        for point in rounds:
+            self.plain(program, point)
+            progress.advance()
 
-def advice_of(report: dict[str, Any]) -> dict[str, Any] | None:
-    """The finding that names a joint point."""
-    return next((one for one in report["findings"] if one["id"] in ("input.workers", "compute.threads")), None)
-
-
-def advised(point: Point, report: dict[str, Any]) -> Point | None:
-    """The point that a report advises."""
-    finding = advice_of(report)
-    if finding is None:
-        return None
-    change = finding["fix"]["parameters"]
-    workers = point.workers if change["workers"] is None else change["workers"]
-    threads = point.threads if change["threads"] is None else change["threads"]
-    prefetch = point.prefetch if change["prefetch_factor"] is None else change["prefetch_factor"]
-    return Point(point.kind, workers, threads, prefetch if workers else 2)
-
-
-def case_of(bench: Bench, point: Point) -> Case:
-    """What was predicted beside what was measured."""
-    report = bench.reports[point]
-    to = advised(point, report)
-    if to is None:
-        return Case(point, None, None if report["prediction"]["valid"] else report["prediction"]["reason"])
-    finding = advice_of(report)
-    assert finding is not None
-    ratio = finding["gain"]["ratio"]
-    return Case(point, to, None, ratio["predicted"], ratio["low"], ratio["high"], bench.step(point) / bench.step(to))
-
-
-def off_the_best(bench: Bench, case: Case) -> float:
-    """How much slower the advised point is than the fastest one of its program that was measured."""
-    fastest = min(bench.step(point) for point in bench.plain if point.kind == case.point.kind)
-    return bench.step(case.to or case.point) / fastest - 1
-
-
-def joint_criterion(bench: Bench, cases: list[Case]) -> Criterion:
-    """Asked of audits with a probe, which compare numbers of threads too."""
-    off = [off_the_best(bench, case) for case in cases]
-    near = sum(one <= 0.05 for one in off)
-    detail = f"{near} of {len(off)}; worst {100 * max(off):.0f} %"
-    return Criterion("the advised point within 5 % of the best", verdict(near == len(off)), detail)
-
-
-def criteria_of(cases: list[Case]) -> Iterable[Criterion]:
-    """What was asked of the predictions."""
-    told = [case for case in cases if case.to is not None]
-    refused = sum(case.refused is not None for case in cases) / len(cases)
-    yield Criterion("refused at most 15 %", verdict(refused <= 0.15), f"{100 * refused:.0f} % of {len(cases)}")
-    if not told:
-        return
-    inside = sum(case.inside for case in told) / len(told)
-    yield Criterion(
-        "inside the interval at least 85 %", verdict(inside >= 0.85), f"{100 * inside:.0f} % of {len(told)}"
-    )
-    width = statistics.median((case.high - case.low) / case.predicted for case in told)
-    yield Criterion("median width of the interval at most 0.20", verdict(width <= 0.2), f"{width:.2f}")
-    error = statistics.median(case.error for case in told)
-    yield Criterion("median error at most 6 %", verdict(error <= 0.06), f"{100 * error:.1f} %")
-    worst = max(case.error for case in told)
-    yield Criterion("no error above 25 %", verdict(worst <= 0.25), f"worst {100 * worst:.0f} %")
-    seen = sum(case.measured > WORTH_SEEING for case in told) / len(told)
-    yield Criterion(f"half with a gain above {WORTH_SEEING}", verdict(seen >= 0.5), f"{100 * seen:.0f} %")
-
-
-def verdict(kept: bool) -> Verdict:
-    """Of a criterion that has no spread."""
-    return Verdict.PASS if kept else Verdict.FALLS_SHORT
-
-
-def best_of(bench: Bench, points: list[Point]) -> list[list[str]]:
-    """For each kind and number of threads, the fastest point that was measured with prefetch 2."""
-    rows = [["program", "threads", "step, by workers", "fastest"]]
-    for kind, threads in dict.fromkeys((point.kind, point.threads) for point in points):
-        these = [point for point in points if (point.kind, point.threads) == (kind, threads)]
-        fastest = min(these, key=bench.step)
-        steps = ", ".join(f"{1e3 * bench.step(point):.1f} ms" for point in these)
-        rows.append([kind, str(threads), steps, f"{fastest.workers} workers"])
-    return rows
+    def _targets(self, measured: Measured) -> Iterator[Point]:
+        for point, report in measured.reports.items():
+            for finding in predictions(report):
+                to = target(point, finding)
+                if to is not None:
+                    yield to
 
 
 def shown(case: Case) -> list[str]:
     """A row of the table."""
-    point = f"{case.point.workers} workers, {case.point.threads} threads"
-    if case.to is None:
-        return [case.point.kind, point, "refused" if case.refused else "nothing to win", case.refused or "", "", ""]
-    to = f"{case.to.workers} workers, prefetch {case.to.prefetch}"
-    if case.to.threads != case.point.threads:
-        to += f", {case.to.threads} threads"
+    head = [case.program, case.point.words]
+    if not case.finding:
+        return [*head, "refused" if case.refused else "nothing to win", case.refused or "", "", ""]
     predicted = f"{case.predicted:.2f} ({case.low:.2f} to {case.high:.2f})"
-    return [case.point.kind, point, to, predicted, f"{case.measured:.2f}", "inside" if case.inside else "OUTSIDE"]
+    if case.measured is None:
+        return [*head, f"{case.finding}: {case.fix}", predicted, "not measured", ""]
+    inside = "inside" if case.inside else "OUTSIDE"
+    return [*head, f"{case.finding}: {case.fix}", predicted, f"{case.measured:.2f}", inside]
+
+
+def shown_joint(one: Joint) -> list[str]:
+    """A row of the table of joint advice."""
+    return [one.program, one.point.words, one.to.words, one.best.words, f"{100 * one.off:.0f} %"]
 
 
 def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--kinds", default=",".join(KINDS), metavar="KIND,...")
-    parser.add_argument("--most-workers", type=int, default=3, metavar="W")
-    parser.add_argument("--threads", default="1,2", metavar="T,...")
-    parser.add_argument("--repeat", type=int, default=3, help="plain runs of each point (3)")
+    parser.add_argument("--programs", default=",".join(one.name for one in LIST), metavar="NAME,...")
+    parser.add_argument("--repeat", type=int, default=3, help="plain runs of each point, and pairs of a trial (3)")
     parser.add_argument("--seconds", type=float, default=5, help="of a run, once it is steady (5)")
-    parser.add_argument("--probe", type=int, default=0, metavar="SECONDS", help="of each audit; 0: none (0)")
+    parser.add_argument("--probe", type=int, default=15, metavar="SECONDS", help="of each audit; 0: none (15)")
+    parser.add_argument("--keep", type=Path, default=ROOT / "build" / "accuracy.jsonl", metavar="FILE")
+    parser.add_argument("--show", action="store_true", help="measure nothing: show what is kept")
     parser.add_argument("--data", type=Path, default=ROOT / ".cache" / "corpus", help="the photos")
     parser.add_argument("--headrace", type=Path, default=ROOT / ".venv" / "bin" / "headrace")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write every case to this file as well")
     return parser.parse_args()
 
 
 def main() -> int:
     """Measures, prints, and gives the exit code."""
     options = arguments()
+    wanted = options.programs.split(",")
+    unknown = set(wanted) - {one.name for one in LIST}
+    if unknown:
+        raise SystemExit(f"--programs: there is no {', '.join(sorted(unknown))}")
     here = machine()
-    print(f"{here['cpu']}, {here['cores']} cores, kernel {here['kernel']}, headrace {here['headrace']}")
-    points = [
-        Point(kind, workers, int(threads))
-        for kind in options.kinds.split(",")
-        for threads in options.threads.split(",")
-        for workers in range(options.most_workers + 1)
-    ]
-    with tempfile.TemporaryDirectory(prefix="headrace-accuracy-") as place:
-        options.place = place
-        bench = Bench(options)
-        progress = Progress("audits", len(points))
-        for point in points:
-            bench.audit(point)
-            progress.advance()
-        to = [advised(point, bench.reports[point]) for point in points]
-        measured = list(dict.fromkeys(points + [point for point in to if point is not None]))
-        progress = Progress("plain runs", len(measured) * options.repeat)
-        for _ in range(options.repeat):
-            for point in measured:
-                bench.run_plain(point)
-                progress.advance()
-    cases = [case_of(bench, point) for point in points]
-    print_table([["program", "recorded", "advised", "predicted", "measured", ""], *map(shown, cases)])
+    print(f"{here['cpu']}, {here['cores']} cores, kernel {here['kernel']}, headrace {here['headrace']}", flush=True)
+    kept = Kept(options.keep)
+    programs = [one for one in LIST if one.name in wanted]
+    if not options.show:
+        with tempfile.TemporaryDirectory(prefix="headrace-accuracy-") as place:
+            for program in programs:
+                Bench(options, Path(place), kept).measure(program)
+    cases = [case for one in programs for case in cases_of(one, kept.programs[one.name])]
+    joint = [row for one in programs for row in joint_of(one, kept.programs[one.name])]
+    if len(kept.machines) > 1:
+        print(f"Measured on different machines: {', '.join(sorted(kept.machines))}")
+    print_table([["program", "recorded", "finding", "predicted", "measured", ""], *map(shown, cases)])
     print()
-    print_table(best_of(bench, points))
+    print_table([["program", "recorded", "advised", "best", "slower"], *map(shown_joint, joint)])
     print("\nCriteria")
-    criteria = list(criteria_of(cases))
-    if options.probe:
-        criteria.append(joint_criterion(bench, cases))
+    criteria = list(criteria_of(cases, joint))
     for one in criteria:
         print(f"{one.verdict.value.upper():13} {one.text}: {one.detail}")
-    if options.json:
-        content = [dataclasses.asdict(case) for case in cases]
-        plain = [[dataclasses.asdict(point), steps] for point, steps in bench.plain.items()]
-        options.json.write_text(json.dumps({"machine": here, "cases": content, "plain": plain}), encoding="utf-8")
     return exit_code(one.verdict for one in criteria)
 
 

@@ -48,14 +48,26 @@ struct Gain {
     Interval seconds_per_run;  // saved in the whole run; below 0: lost
 };
 
-// A joint point of a loader and its training loop; absent where it stays as it is.
-struct LoaderFix {
+// A predicted ratio below it is no finding.
+inline constexpr double worth_a_finding = 1.05;
+
+// What such a ratio saves of a loop that takes so many seconds.
+Gain gain_of(const Interval& ratio, double loop_seconds) noexcept;
+
+// What a fix sets; absent where it stays as it is. The first five are a joint point of a loader and its training loop.
+struct Fix {
     std::optional<std::uint64_t> workers;
     std::optional<std::uint64_t> threads;
     std::optional<std::uint64_t> prefetch_factor;
     std::optional<bool> persistent_workers;
     std::optional<std::uint64_t> batch_size;
+    std::optional<std::string> precision = {};          // of autocast: bfloat16
+    std::optional<std::uint64_t> cache_bytes = {};      // at most, of a cache of samples in memory
+    std::optional<std::uint64_t> evaluation_rows = {};  // of a sample for an evaluation
 };
+
+// Whether any argument of a loader is set.
+bool changes_loader(const Fix& fix) noexcept;
 
 struct Finding;
 
@@ -63,7 +75,7 @@ struct Finding;
 bool can_be_tried(const Finding& finding) noexcept;
 
 // What changes, as arguments: "num_workers=2, persistent_workers=True". Empty where nothing does.
-std::string as_arguments(const LoaderFix& fix);
+std::string as_arguments(const Fix& fix);
 
 // Where a loader was made. A program that makes one for each epoch makes them all there; a function that makes loaders
 // for training and evaluation makes those there, too, of which the type of the sampler may tell.
@@ -74,7 +86,8 @@ struct LoaderSite {
     bool library = false;  // in a package and not in the user's own code
 };
 
-enum class FixKind : std::uint8_t { loader, evaluation };
+// by_hand: there is nothing that a figure could set.
+enum class FixKind : std::uint8_t { loader, evaluation, autocast, sample_cache, by_hand };
 std::string_view name(FixKind kind) noexcept;
 
 struct Finding {
@@ -83,13 +96,13 @@ struct Finding {
     std::string title;
     std::string evidence;  // figures of this run, in a sentence
     FixKind kind = FixKind::loader;
-    LoaderFix fix;                      // of a loader
-    std::optional<std::uint64_t> rows;  // of an evaluation
-    std::optional<Gain> gain;           // absent for one that promises no speed
+    Fix fix;
+    std::optional<Gain> gain;  // absent for one that promises no speed
     Changes changes = Changes::nothing;
     std::string remedy;
     std::optional<LoaderSite> loader = {};  // that the fix changes; absent where it was not seen being made
     double interval_scale = 1;              // by which trials have made the interval of its gain wider
+    std::string diff = {};                  // of the line in the user's code; empty where none is known
     std::string try_it = {};                // the command that tries it; empty where nothing can be put in for it
     std::optional<Interval> measured =
         {};  // ratio of samples a second, by the newest trial; absent where there is none

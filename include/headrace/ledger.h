@@ -64,6 +64,8 @@ struct Steady {  // the steps after the first
     std::optional<double> samples_per_second;
     std::optional<double> tokens_per_second;
     std::optional<std::uint64_t> batch_size;
+    // Until the second pass over a training loader began, the first one included; absent where there was none.
+    std::optional<std::uint64_t> pass_steps = {};
 };
 
 struct Loader {
@@ -74,6 +76,9 @@ struct Loader {
     std::optional<std::string> method;  // fork, spawn, forkserver; none without workers
     bool training = false;
     std::optional<LoaderSite> made = {};
+    bool pin_memory = false;
+    std::string collate = {};  // name of its collate_fn with its module's; empty where it was not recorded
+    std::optional<std::uint64_t> threads = {};  // intra-op, of the process that took its batches
 };
 
 struct PerSample {  // means; absent where no sample was recorded

@@ -22,7 +22,7 @@ struct Trial {
     std::string run;                 // id of the audited run
     std::string started;             // ISO 8601, UTC
     std::vector<std::string> fixes;  // ids of the run's findings
-    LoaderFix fix;                   // what was changed, of all of them together
+    Fix fix;                         // what was changed, of all of them together
     // Of samples a second; the prediction is absent where several fixes were tried as one, which nothing predicted.
     std::optional<Interval> predicted;
     double interval_scale = 1;   // Finding::interval_scale of the prediction

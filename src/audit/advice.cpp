@@ -5,12 +5,21 @@
 #include <numeric>
 
 #include "audit/contention.h"
+#include "audit/contents.h"
+#include "audit/edit.h"
+#include "audit/loader_config.h"
 #include "audit/loop.h"
-#include "audit/probing.h"
 #include "audit/starts.h"
+#include "audit/step_advice.h"
 #include "evaluate/sample.h"
+#include "input/collation.h"
+#include "input/first_start.h"
+#include "input/pinning.h"
+#include "input/reading.h"
 #include "input/restarts.h"
 #include "input/workers.h"
+#include "prep/cache.h"
+#include "prep/startup.h"
 #include "replay/predict.h"
 
 namespace headrace::audit {
@@ -32,6 +41,17 @@ void add_ceiling(Audit& audit, const char* name, double samples, double seconds,
     if (samples > 0 && seconds > 0) audit.ceilings.push_back({name, cores * samples / seconds, Basis::derived});
 }
 
+// From memory where the run read hardly anything from where the files lie.
+void add_storage(Audit& audit) {
+    if (!audit.probe || !audit.probe->files || audit.probe->files->files_per_sample <= 0) return;
+    const SampleFiles& files = *audit.probe->files;
+    const PerSample& sample = audit.per_sample;
+    const bool from_memory =
+        sample.bytes_from_storage.value_or(0) < 0.1 * sample.bytes_requested.value_or(0) || !files.uncached;
+    const ReadSpeed& speed = from_memory ? files.cached : *files.uncached;
+    audit.ceilings.push_back({"storage", speed.files_per_second / files.files_per_sample, Basis::measured});
+}
+
 void add_ceilings(const RecordedLoop& recorded, Audit& audit) {
     const replay::Loop& loop = recorded.loop;
     const double samples = recorded.fetched.samples, cores = loop.cores.count();
@@ -40,13 +60,14 @@ void add_ceilings(const RecordedLoop& recorded, Audit& audit) {
     add_ceiling(audit, "worker_cpu", samples, recorded.fetched.cpu, cores);
     add_ceiling(audit, "collate", samples, recorded.fetched.collate, cores);
     add_ceiling(audit, "transport", samples, receive, 1);
-    const ProbeCase* alone = audit.probe ? find_case(*audit.probe, false, audit.probe->threads) : nullptr;
+    const ProbeCase* alone = audit.probe ? own_case(*audit.probe) : nullptr;
     if (alone != nullptr) {
         const auto batch = static_cast<double>(audit.probe->batch_size);
         audit.ceilings.push_back({"compute", batch / alone->median, Basis::measured});
     } else {
         add_ceiling(audit, "compute", samples, steps_alone(loop), 1);
     }
+    add_storage(audit);
     std::stable_sort(audit.ceilings.begin(), audit.ceilings.end(),
                      [](const Ceiling& x, const Ceiling& y) { return x.samples_per_second < y.samples_per_second; });
 }
@@ -80,6 +101,82 @@ Beside beside_of(const Audit& audit) {
     return {workers * busy, std::max(1.0, audit.run.machine.cores_usable)};
 }
 
+// Of all passes but the first, the steps with their waits.
+double later_seconds(const RecordedLoop& recorded) {
+    const std::vector<std::size_t>& passes = recorded.loop.later_passes;
+    if (passes.empty()) return 0;
+    const auto begin = recorded.measured.begin() + static_cast<std::ptrdiff_t>(passes.front());
+    return std::accumulate(begin, recorded.measured.end(), 0.0);
+}
+
+prep::SampleUse sample_use(const Contents& contents, const RecordedLoop& recorded, const Audit& audit) {
+    double all = 0, later = 0, pass = 0, largest_pass = 0;
+    const std::vector<std::size_t>& passes = recorded.loop.later_passes;
+    for (std::size_t i = 0; i < recorded.samples.size(); ++i) {
+        if (std::binary_search(passes.begin(), passes.end(), i)) pass = 0;
+        pass += recorded.samples[i].samples;
+        largest_pass = std::max(largest_pass, pass);
+        all += recorded.samples[i].samples;
+        if (!passes.empty() && i >= passes.front()) later += recorded.samples[i].samples;
+    }
+    const double looks = std::max(1.0, static_cast<double>(contents.looks));
+    // Passes over the same samples have as many as one of them; others are known by the part that was hashed.
+    const double distinct =
+        contents.seen_before >= 1 ? largest_pass : all * static_cast<double>(contents.distinct) / looks;
+    const auto memory = static_cast<double>(audit.run.machine.memory_bytes);
+    const auto peak = static_cast<double>(audit.host_peak_bytes.value_or(0));
+    double blocked = 0, cpu = 0;
+    for (const replay::BatchCost& batch : recorded.loop.batches) blocked += batch.blocked;
+    for (const SampleCost& samples : recorded.samples) cpu += samples.cpu;
+    return {.passes = contents.passes,
+            .compared = contents.compared,
+            .differing = contents.differing,
+            .unknown = contents.unknown,
+            .bytes = contents.bytes,
+            .distinct = distinct,
+            .seen_before = contents.seen_before,
+            .cpu_seconds = all > 0 ? cpu / all : 0,
+            .blocked_seconds = all > 0 ? blocked / all : 0,
+            .later_samples = later,
+            .later_seconds = later_seconds(recorded),
+            .run_seconds = audit.wall_seconds,
+            .free_memory_bytes = peak > 0 ? std::max(0.0, memory - peak) : 0};
+}
+
+std::optional<Finding> cache_finding(const Recording& recording, const Trainer& trainer, const RecordedLoop& recorded,
+                                     const Audit& audit) {
+    if (recording.kinds[static_cast<std::size_t>(Kind::content)] == 0) return std::nullopt;
+    const prep::SampleUse use = sample_use(contents_of(recording, trainer), recorded, audit);
+    std::vector<prep::BatchSamples> made;
+    for (const SampleCost& samples : recorded.samples) made.push_back({samples.cpu, samples.samples});
+    const double error =
+        replay::model_error(recorded.loop, prep::with_cache(recorded.loop, made, use), audit.probe.has_value());
+    std::optional<Finding> finding = prep::advise_cache(recorded.loop, made, use, error);
+    if (finding && finding->fix.cache_bytes) finding->loader = audit.loaders.front().made;
+    return finding;
+}
+
+void add(Audit& audit, std::optional<Finding> finding) {
+    if (finding) audit.findings.push_back(std::move(*finding));
+}
+
+// What samples and batches cost, with the replay of a loop that costs less.
+void add_costs(const RecordedLoop& recorded, const input::LoopUse& use, Audit& audit) {
+    const PerSample& sample = audit.per_sample;
+    const input::SampleCosts costs{sample.wall_seconds.value_or(0), sample.cpu_seconds.value_or(0),
+                                   sample.blocked_seconds.value_or(0), sample.bytes_requested.value_or(0)};
+    const Probe* probe = audit.probe ? &*audit.probe : nullptr;
+    const double batches = static_cast<double>(recorded.loop.batches.size());
+    add(audit, input::advise_small_files(use, costs, probe != nullptr && probe->files ? &*probe->files : nullptr));
+    if (probe != nullptr && probe->decoding) {
+        add(audit, input::advise_decode_size(use, costs, *probe->decoding, recorded.fetched.samples / batches));
+    }
+    const Loader& loader = audit.loaders.front();
+    if (collates_by_default(loader)) return;
+    const double collate = recorded.fetched.collate / batches;
+    add(audit, input::advise_collation({use, loader.collate, collate, collate + recorded.fetched.cpu / batches}));
+}
+
 // What the replay says; needs a run that it reproduces.
 void add_replayed(const Recording& recording, const Trainer& trainer, const LoaderStarts& starts, Audit& audit) {
     const std::optional<Probe>& probe = audit.probe;
@@ -97,8 +194,8 @@ void add_replayed(const Recording& recording, const Trainer& trainer, const Load
     if (!audit.prediction.valid) return;
     const double whole = std::accumulate(recorded->measured.begin(), recorded->measured.end(), 0.0);
     const auto batches = static_cast<double>(recorded->measured.size());
-    const std::vector<input::ThreadPoint> threads =
-        probe ? thread_points(*probe, beside) : std::vector<input::ThreadPoint>();
+    const std::vector<replay::ThreadPoint> threads =
+        probe ? thread_points(*probe, beside) : std::vector<replay::ThreadPoint>();
     const input::LoaderUse use{.recorded = recorded->loop,
                                .collate = recorded->fetched.collate / batches,
                                .loop_seconds = whole,
@@ -112,10 +209,9 @@ void add_replayed(const Recording& recording, const Trainer& trainer, const Load
         if (finding->area == Area::input) finding->loader = loader.made;
         audit.findings.push_back(std::move(*finding));
     }
-}
-
-void add(Audit& audit, std::optional<Finding> finding) {
-    if (finding) audit.findings.push_back(std::move(*finding));
+    add_costs(*recorded, {recorded->loop, whole}, audit);
+    if (probe) add_probed(use, *probe, audit);
+    add(audit, cache_finding(recording, trainer, *recorded, audit));
 }
 
 // What the recording itself says, without a replay.
@@ -125,6 +221,15 @@ void add_recorded(const Trainer& trainer, const LoaderStarts& starts, Audit& aud
         evaluations.push_back(static_cast<double>(range.end - range.begin) * 1e-9);
     }
     add(audit, evaluate::advise_sample({evaluations, starts.evaluation_rows, audit.wall_seconds}));
+    if (!audit.loaders.empty()) {
+        const Loader& loader = audit.loaders.front();
+        const Pickled* dataset = audit.probe && audit.probe->dataset ? &*audit.probe->dataset : nullptr;
+        add(audit, input::advise_first_start(
+                       {starts.first, audit.wall_seconds, loader.workers, loader.method.value_or(""), dataset}));
+        const Ledger& ledger = audit.ranks.front();
+        add(audit, input::advise_pinning({ledger.seconds[static_cast<std::size_t>(Entry::transfer)],
+                                          ledger.wall_seconds, loader.pin_memory}));
+    }
     add(audit, input::advise_persistent({starts.evaluation.seconds, audit.wall_seconds, true, false}));
     const bool told = std::any_of(audit.findings.begin(), audit.findings.end(), [](const Finding& finding) {
         return finding.area == Area::input && finding.fix.persistent_workers;
@@ -135,6 +240,11 @@ void add_recorded(const Trainer& trainer, const LoaderStarts& starts, Audit& aud
 
 double least_saved(const Finding& finding) {
     return finding.gain ? finding.gain->seconds_per_run.low : -std::numeric_limits<double>::infinity();
+}
+
+void rank(std::vector<Finding>& findings) {
+    std::stable_sort(findings.begin(), findings.end(),
+                     [](const Finding& x, const Finding& y) { return least_saved(x) > least_saved(y); });
 }
 
 }  // namespace
@@ -148,8 +258,21 @@ void add_advice(const Recording& recording, const std::vector<Trainer>& trainers
         add_replayed(recording, first, starts, audit);
     }
     if (first.trained) add_recorded(first, starts, audit);
-    std::stable_sort(audit.findings.begin(), audit.findings.end(),
-                     [](const Finding& x, const Finding& y) { return least_saved(x) > least_saved(y); });
+    if (first.trained) add_threads(recording, trainers, audit);
+    add_slo(audit);
+    for (Finding& finding : audit.findings) finding.diff = diff_of(finding, audit.run);
+    rank(audit.findings);
+}
+
+void add_repeated(const std::vector<Probe>& earlier, Audit& audit) {
+    if (!audit.probe || !audit.probe->startup) return;
+    const StartupInputs& inputs = *audit.probe->startup;
+    std::vector<double> seconds;
+    for (const Probe& one : earlier) {
+        if (one.startup && one.startup->digest == inputs.digest) seconds.push_back(one.startup->seconds);
+    }
+    add(audit, prep::advise_startup({inputs, audit.wall_seconds, std::move(seconds)}));
+    rank(audit.findings);
 }
 
 }  // namespace headrace::audit

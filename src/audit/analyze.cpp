@@ -93,6 +93,18 @@ std::vector<Loader> loaders_of(const Trainer& trainer) {
     return loaders;
 }
 
+// Until the second of the passes that were asked for a batch began.
+std::optional<std::uint64_t> steps_of_first_pass(const Trainer& trainer) {
+    std::vector<Nanoseconds> begins;
+    for (const audit::Pass& pass : trainer.passes) {
+        if (pass.training && !pass.waits.empty()) begins.push_back(pass.waits.front());
+    }
+    if (begins.size() < 2) return std::nullopt;
+    std::nth_element(begins.begin(), begins.begin() + 1, begins.end());
+    return static_cast<std::uint64_t>(std::upper_bound(trainer.steps.begin(), trainer.steps.end(), begins[1]) -
+                                      trainer.steps.begin());
+}
+
 Steady make_steady(const Trainer& trainer, const Walked& walked, const std::vector<Loader>& loaders) {
     Steady steady;
     if (!loaders.empty() && loaders.front().training) {
@@ -104,6 +116,7 @@ Steady make_steady(const Trainer& trainer, const Walked& walked, const std::vect
     std::vector<double> steps(walked.step_times.size());
     std::transform(walked.step_times.begin(), walked.step_times.end(), steps.begin(), seconds);
     steady.steps = steps.size();
+    steady.pass_steps = steps_of_first_pass(trainer);
     steady.step_seconds_median = stats::median(steps);
     steady.step_seconds_p95 = stats::quantile(steps, 0.95);
     const double total = seconds(std::accumulate(walked.step_times.begin(), walked.step_times.end(), Nanoseconds{0}));

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "audit/probing.h"
 #include "replay/cores.h"
 
 namespace headrace::audit {
@@ -15,8 +14,8 @@ constexpr double least_gang = 0.05;
 
 // The speed of a step beside the loader, of that alone; 0 where it was not measured.
 double speed_beside(const Probe& probe, std::uint64_t threads) {
-    const ProbeCase* alone = find_case(probe, false, threads);
-    const ProbeCase* loaded = find_case(probe, true, threads);
+    const ProbeCase* alone = case_of_threads(probe, false, threads);
+    const ProbeCase* loaded = case_of_threads(probe, true, threads);
     return alone != nullptr && loaded != nullptr ? alone->median / loaded->median : 0;
 }
 
@@ -45,13 +44,13 @@ Contention contention_of(const Probe& probe, const Beside& beside) {
     return {added, gang_of(probe, beside, probe.threads, added)};
 }
 
-std::vector<input::ThreadPoint> thread_points(const Probe& probe, const Beside& beside) {
-    std::vector<input::ThreadPoint> points;
-    const ProbeCase* own = find_case(probe, false, probe.threads);
+std::vector<replay::ThreadPoint> thread_points(const Probe& probe, const Beside& beside) {
+    std::vector<replay::ThreadPoint> points;
+    const ProbeCase* own = case_of_threads(probe, false, probe.threads);
     const double added = added_of(probe, beside);
     for (const ProbeCase& one : probe.cases) {
         const bool other =
-            !one.loader_running && one.threads != probe.threads && find_case(probe, false, one.threads) == &one;
+            !one.loader_running && one.threads != probe.threads && case_of_threads(probe, false, one.threads) == &one;
         if (own == nullptr || !other) continue;
         points.push_back(
             {static_cast<unsigned>(one.threads), one.median / own->median, gang_of(probe, beside, one.threads, added)});

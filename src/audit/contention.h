@@ -5,7 +5,7 @@
 
 #include "audit/loop.h"
 #include "headrace/probe.h"
-#include "input/workers.h"
+#include "replay/points.h"
 
 namespace headrace::audit {
 
@@ -19,6 +19,6 @@ struct Beside {
 Contention contention_of(const Probe& probe, const Beside& beside);
 
 // The other numbers of threads that were probed.
-std::vector<input::ThreadPoint> thread_points(const Probe& probe, const Beside& beside);
+std::vector<replay::ThreadPoint> thread_points(const Probe& probe, const Beside& beside);
 
 }  // namespace headrace::audit

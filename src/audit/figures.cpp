@@ -220,6 +220,7 @@ void visit_loader(const std::string& name, Seen& loader, Visit& visit) {
     visit(name + ".persistent", loader.persistent);
     visit(name + ".method", loader.method);
     visit(name + ".training", loader.training);
+    visit.added(name + ".threads", loader.threads);
 }
 
 template <class Site, class Visit>
@@ -245,8 +246,10 @@ void visit_finding(const std::string& name, Found& finding, Visit& visit) {
     visit.word(name + ".area", finding.area, Area::serve);
     visit(name + ".title", finding.title);
     visit(name + ".evidence", finding.evidence);
-    visit.added_word(name + ".fix.kind", finding.kind, FixKind::evaluation);
-    visit.added(name + ".fix.rows", finding.rows);
+    visit.added_word(name + ".fix.kind", finding.kind, FixKind::by_hand);
+    visit.added(name + ".fix.rows", finding.fix.evaluation_rows);
+    visit.added(name + ".fix.precision", finding.fix.precision);
+    visit.added(name + ".fix.cache_bytes", finding.fix.cache_bytes);
     visit(name + ".fix.workers", finding.fix.workers);
     visit(name + ".fix.threads", finding.fix.threads);
     visit(name + ".fix.prefetch_factor", finding.fix.prefetch_factor);
@@ -260,6 +263,7 @@ void visit_finding(const std::string& name, Found& finding, Visit& visit) {
     visit(name + ".remedy", finding.remedy);
     visit_site(name + ".loader", finding.loader, visit);
     visit.added(name + ".interval_scale", finding.interval_scale);
+    visit.added(name + ".diff", finding.diff);
 }
 
 template <class Whole, class Visit>
@@ -292,6 +296,7 @@ void visit_figures(Whole& audit, Marked& marked, Visit& visit) {
     visit("steady.samples_per_second", audit.steady.samples_per_second);
     visit("steady.tokens_per_second", audit.steady.tokens_per_second);
     visit("steady.batch_size", audit.steady.batch_size);
+    visit.added("steady.pass_steps", audit.steady.pass_steps);
     visit("per_sample.wall_seconds", audit.per_sample.wall_seconds);
     visit("per_sample.cpu_seconds", audit.per_sample.cpu_seconds);
     visit("per_sample.run_queue_seconds", audit.per_sample.run_queue_seconds);

@@ -54,7 +54,14 @@ Loader loader_of(const std::string& config, bool training) {
     loader.method = word_in(json, "method");
     loader.training = training;
     loader.made = site_in(json);
+    loader.pin_memory = is_true(json, "pin_memory");
+    loader.collate = word_in(json, "collate").value_or("");
+    loader.threads = number_in(json, "threads");
     return loader;
+}
+
+bool collates_by_default(const Loader& loader) {
+    return loader.collate.empty() || loader.collate.starts_with("torch.");
 }
 
 bool in_order(const std::string& config) {

@@ -139,6 +139,7 @@ void LoopReader::begin_batch(const BatchWait& wait) {
 void LoopReader::drop_step() {
     walls_.pop_back();
     recorded_.loop.batches.pop_back();
+    recorded_.samples.pop_back();
     recorded_.measured.pop_back();
     if (!recorded_.loop.later_passes.empty() && recorded_.loop.later_passes.back() == walls_.size()) {
         recorded_.loop.later_passes.pop_back();
@@ -150,12 +151,14 @@ void LoopReader::drop_step() {
 void LoopReader::add_batch(const BatchWait& wait) {
     replay::BatchCost cost;
     const bool alone = wait.pass->workers.empty();
+    SampleCost samples;
     double inside = static_cast<double>(wait.span.duration);  // of the wait, that is no fetch
     if (const std::optional<Fetch>& fetch = wait.fetch) {
         const auto whole = static_cast<double>(fetch->end - fetch->begin);
         cost.cpu = std::min(std::max(0.0, fetch->cpu) + fetch->collate_cpu, whole);
         cost.blocked = std::max(0.0, whole - cost.cpu - fetch->run_queue - fetch->collate_queue);
-        recorded_.fetched.samples += static_cast<double>(fetch->samples);
+        samples = {std::max(0.0, cost.cpu - fetch->collate_cpu) * nanosecond, static_cast<double>(fetch->samples)};
+        recorded_.fetched.samples += samples.samples;
         recorded_.fetched.cpu += std::max(0.0, fetch->cpu) * nanosecond;
         recorded_.fetched.collate += fetch->collate_cpu * nanosecond;
         if (alone) {
@@ -169,6 +172,7 @@ void LoopReader::add_batch(const BatchWait& wait) {
     if (alone) cost.cpu += inside;
     if (alone && !wait.before) inner_cpu_ += cost.cpu;
     if (!alone && !wait.before) ++inner_waits_;
+    recorded_.samples.push_back(samples);
     recorded_.loop.batches.push_back({cost.blocked * nanosecond, cost.cpu * nanosecond, 0, 0});
     recorded_.measured.push_back(static_cast<double>(wait.span.duration) * nanosecond);
     walls_.emplace_back();
@@ -274,6 +278,7 @@ void LoopReader::calm() {
         batch.cpu *= speed;
         batch.receive *= speed;
     }
+    for (SampleCost& samples : recorded_.samples) samples.cpu *= speed;
     for (replay::StepCost& step : loop.steps) step.cpu *= speed * gang;
 }
 

@@ -18,11 +18,18 @@ struct FetchCosts {
     double collate = 0;
 };
 
+// Of one batch, what its samples alone took: its collation and its way to the training thread are left out.
+struct SampleCost {
+    double cpu = 0;      // seconds, as those of replay::BatchCost
+    double samples = 0;  // 0: unknown
+};
+
 struct RecordedLoop {
     replay::Loop loop;             // one step for each batch; as many passes as there were
     std::vector<double> measured;  // seconds of each step with its wait; what is no step is left out
     std::size_t pass = 0;          // one of those passes: its loader is that of all of them
     FetchCosts fetched;
+    std::vector<SampleCost> samples;  // of each batch of the loop
 };
 
 // What threads that are busy at once lose to each other. Where it was not measured: what it was on the machines that

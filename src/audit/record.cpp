@@ -10,11 +10,11 @@
 #include <ctime>
 #include <system_error>
 
+#include "audit/advice.h"
 #include "audit/analyze.h"
 #include "audit/figures.h"
 #include "audit/kept.h"
 #include "audit/learn.h"
-#include "audit/probing.h"
 #include "audit/recording.h"
 #include "audit/shim.h"
 #include "audit/watch.h"
@@ -29,7 +29,6 @@
 #include "sys/kill_tree.h"
 #include "sys/machine.h"
 #include "sys/process.h"
-#include "sys/side_process.h"
 #include "sys/signal_relay.h"
 
 #ifndef HEADRACE_VERSION
@@ -288,6 +287,18 @@ bool shut_down(const Recording& recording) {
                        [&](std::size_t thread) { return recording.threads[thread].teardown.has_value(); });
 }
 
+// Of the newest runs before this one with the same command in the same place.
+std::vector<Probe> earlier_probes(const fs::path& home, const RunInfo& info) {
+    constexpr std::size_t most_runs = 10;
+    std::vector<Probe> probes;
+    for (const run::Listed& listed : run::list(home).value_or(std::vector<run::Listed>())) {
+        const bool same = listed.info.command == info.command && listed.info.directory == info.directory;
+        if (!same || listed.info.id == info.id || probes.size() == most_runs) continue;
+        if (const std::optional<Probe> probe = run::read_probe(listed.folder)) probes.push_back(*probe);
+    }
+    return probes;
+}
+
 // What a probe of the program adds; why there is none becomes a limit.
 void add_probe(const RecordOptions& options, const run::Folder& folder, const Recording& recording,
                Analysis& analysis) {
@@ -295,17 +306,13 @@ void add_probe(const RecordOptions& options, const run::Folder& folder, const Re
         analysis.audit.limits.emplace_back("The program was not probed: it did not finish.");
         return;
     }
-    const sys::Interrupts interrupts;
-    if (options.probe_begins) options.probe_begins();
-    const Result<Probe> probe =
-        probe_program(analysis.audit, {.home = options.home, .seconds = options.probe_seconds, .stopped = [] {
-                                           return sys::Interrupts::seen() != 0;
-                                       }});
+    const Result<Probe> probe = options.probe(analysis.audit);
     if (!probe) {
         analysis.audit.limits.push_back("The program was not probed: " + probe.error().message + ".");
         return;
     }
     analysis = analyze(recording, &*probe);
+    add_repeated(earlier_probes(options.home, analysis.audit.run), analysis.audit);
     learn(analysis.audit, options.home);
     if (const Result<void> kept = run::keep_probe(folder, *probe); !kept) {
         analysis.audit.limits.push_back("The probe could not be kept: " + kept.error().message + ".");
@@ -452,7 +459,7 @@ Result<Recorded> record(const RecordOptions& options) {
     const Recording recording(run, spool);
     Analysis analysis = analyze(recording);
     learn(analysis.audit, options.home);
-    if (options.probe_seconds > 0) {
+    if (options.probe) {
         (void)store(folder, recording, analysis, false);  // before it: the run is complete whatever happens to us
         add_probe(options, folder, recording, analysis);
     }

@@ -24,9 +24,8 @@ struct RecordOptions {
     bool progress = false;  // a live status line on standard error
     // Variables for the program beside our own.
     std::vector<std::pair<std::string, std::string>> environment;
-    // Where not 0: when the program has ended, one of its runs in a sandbox measures its steps for so many seconds.
-    double probe_seconds = 0;
-    std::function<void()> probe_begins;  // told just before; may be empty
+    // Measures the program again when it has finished; may be empty. Why it did not becomes a limit of the audit.
+    std::function<Result<Probe>(const Audit& audit)> probe;
     // Asked at every look, with the steps so far: true ends the program and all of its processes at once (SIGKILL).
     std::function<bool(std::uint64_t steps)> end;
 };

@@ -120,6 +120,9 @@ void Recording::note(const Span& span, ThreadFacts& facts) {
             ++facts.sends;
             facts.send_cpu = span.b;
             break;
+        case Kind::content:
+            facts.hashes = true;
+            break;
         case Kind::worker_begin:
             facts.worker = true;
             break;

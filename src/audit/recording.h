@@ -71,6 +71,7 @@ struct ThreadFacts {
     bool worker = false;         // of a loader
     bool takes_batches = false;  // a loader gave it one
     bool puts_batches = false;   // it handed one to the queue of a loader
+    bool hashes = false;         // it hashed samples
     std::uint64_t sends = 0;     // batches that it wrote into the pipe of a loader
     std::uint64_t send_cpu = 0;  // nanoseconds of CPU of the thread up to the last of them; 0: not known
     bool torch = false;          // was imported

@@ -50,6 +50,7 @@ LoaderStarts loader_starts(const Recording& recording, const Trainer& trainer) {
         const BatchWait* wait = waits.at(pass->waits.front());
         const double start = wait != nullptr ? start_of(*pass, *wait) : 0;
         bool& before = evaluates ? evaluated : trained;
+        if (!before && !evaluates) starts.first = start;
         if (before && start > 0) (evaluates ? starts.evaluation : starts.training).seconds.push_back(start);
         before = true;
         if (evaluates) rows += rows_of(*pass, trainer);

@@ -15,6 +15,7 @@ struct Restarts {
 };
 
 struct LoaderStarts {
+    double first = 0;  // of the training loader's workers, in its first pass; 0 where it has none
     Restarts training;
     Restarts evaluation;
     bool made_anew = false;      // the training loader, for each of its passes

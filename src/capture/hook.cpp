@@ -103,17 +103,6 @@ std::uint64_t batch_number(Thread* t, PyObject* iterator) {
     return out_of_order ? t->last_received : number_attribute(iterator, name_rcvd_idx, 0) & 0xffffffffU;
 }
 
-// Whether calling a method of this object runs nothing but torch's own code.
-bool is_plain_tensor(PyObject* object) {
-    if (tensor_type == nullptr || reinterpret_cast<PyObject*>(Py_TYPE(object)) != tensor_type) {
-        return false;
-    }
-    PyObject* modes = PyObject_CallFunctionObjArgs(function_modes, nullptr);
-    const bool none = modes != nullptr && PyLong_Check(modes) && PyLong_AsLong(modes) == 0;
-    Py_XDECREF(modes);
-    return none;
-}
-
 // Tokens in a batch that is a dictionary with a tensor input_ids, as language models' loaders make them; 0 for any
 // other.
 std::uint64_t token_count(PyObject* batch) {
@@ -472,6 +461,16 @@ PyTypeObject* make_type(unsigned int more_flags) {
 }
 
 }  // namespace
+
+bool is_plain_tensor(PyObject* object) {
+    if (tensor_type == nullptr || reinterpret_cast<PyObject*>(Py_TYPE(object)) != tensor_type) {
+        return false;
+    }
+    PyObject* modes = PyObject_CallFunctionObjArgs(function_modes, nullptr);
+    const bool none = modes != nullptr && PyLong_Check(modes) && PyLong_AsLong(modes) == 0;
+    Py_XDECREF(modes);
+    return none;
+}
 
 void report_disabled(const char* where) {
     PyObject *type = nullptr, *value = nullptr, *trace = nullptr;

@@ -24,6 +24,9 @@ PyObject* hooked_function(PyObject* object) noexcept;
 // the program's function modes would see the call.
 void set_tensor_type(PyObject* type, PyObject* modes);
 
+// Whether calling a method of this object runs nothing but torch's own code.
+bool is_plain_tensor(PyObject* object);
+
 // Counts a failed hook and writes what failed into the spool; takes and clears the Python error that is set.
 void report_disabled(const char* where);
 

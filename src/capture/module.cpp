@@ -1,10 +1,12 @@
 // The extension module _recorder: what the Python shim calls. One build on the stable ABI serves every Python
 // from 3.10.
+#include "capture/content.h"
 #include "capture/costs.h"
 #include "capture/handlers.h"
 #include "capture/hook.h"
 #include "capture/spool_writer.h"
 #include "capture/stand_ins.h"
+#include "capture/xxh64.h"
 
 namespace headrace::capture {
 namespace {
@@ -29,14 +31,47 @@ PyObject* module_start(PyObject*, PyObject* args) {
     return PyBool_FromLong(start(folder, version, rank, local_rank) ? 1 : 0);
 }
 
-// tensor_type(type, modes): see set_tensor_type
+// tensor_type(type, modes, strided layout): see set_tensor_type and set_strided_layout
 PyObject* module_tensor_type(PyObject*, PyObject* args) {
-    PyObject *type = nullptr, *modes = nullptr;
-    if (PyArg_ParseTuple(args, "OO", &type, &modes) == 0) {
+    PyObject *type = nullptr, *modes = nullptr, *strided = nullptr;
+    if (PyArg_ParseTuple(args, "OOO", &type, &modes, &strided) == 0) {
         return nullptr;
     }
     set_tensor_type(type, modes);
+    set_strided_layout(strided);
     return nothing();
+}
+
+// content(sample) -> (hash, bytes), or None where it is not known: for the tests
+PyObject* module_content(PyObject*, PyObject* sample) {
+    const Content content = content_of(sample);
+    if (PyErr_Occurred() != nullptr) {
+        return nullptr;
+    }
+    return content.known ? Py_BuildValue("(KK)", static_cast<unsigned long long>(content.hash),
+                                         static_cast<unsigned long long>(content.bytes))
+                         : nothing();
+}
+
+// xxh64(data, seed) -> int: for the tests
+PyObject* module_xxh64(PyObject*, PyObject* args) {
+    const char* data = nullptr;
+    Py_ssize_t length = 0;
+    unsigned long long seed = 0;
+    if (PyArg_ParseTuple(args, "y#K", &data, &length, &seed) == 0) {
+        return nullptr;
+    }
+    return PyLong_FromUnsignedLongLong(xxh64(data, static_cast<std::size_t>(length), seed));
+}
+
+// is_looked_at(index, halved) -> bool: for the tests
+PyObject* module_is_looked_at(PyObject*, PyObject* args) {
+    unsigned long long index = 0;
+    unsigned halved = 0;
+    if (PyArg_ParseTuple(args, "KI", &index, &halved) == 0) {
+        return nullptr;
+    }
+    return PyBool_FromLong(is_looked_at(index, halved) ? 1 : 0);
 }
 
 // ready(program): the shim is done; program is a JSON text. Opens the spool of this thread.
@@ -381,6 +416,9 @@ PyMethodDef methods[] = {
     {"start", module_start, METH_VARARGS, nullptr},
     {"ready", module_ready, METH_VARARGS, nullptr},
     {"tensor_type", module_tensor_type, METH_VARARGS, nullptr},
+    {"content", module_content, METH_O, nullptr},
+    {"xxh64", module_xxh64, METH_VARARGS, nullptr},
+    {"is_looked_at", module_is_looked_at, METH_VARARGS, nullptr},
     {"now", module_now, METH_NOARGS, nullptr},
     {"recording", module_recording, METH_NOARGS, nullptr},
     {"importing", module_importing, METH_NOARGS, nullptr},

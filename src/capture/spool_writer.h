@@ -71,6 +71,14 @@ struct Pace {
 };
 inline constexpr unsigned most_paces = 4;  // loaders that a loop may ask by turns
 
+// What hashing samples has cost; see content.h.
+struct ContentCosts {
+    std::uint64_t samples;      // that were timed
+    std::uint64_t sample_wall;  // nanoseconds of them
+    std::uint64_t spent;        // on hashing
+    unsigned halved;            // how often half of them were left out
+};
+
 // A file of /proc that stays open, under a high number.
 struct ProcFile {
     int descriptor;  // -1: not there; 0: not tried
@@ -101,6 +109,7 @@ struct Thread {
     Pace* pace;  // of the fetcher that fetches now or was the last one to
     unsigned next_pace;
     Scheduled last_scheduled;  // at the end of the last light batch that asked
+    ContentCosts content;
     bool is_worker;
     bool has_fetched;
     bool has_batches;          // of a loader

@@ -1,5 +1,6 @@
 #include "capture/stand_ins.h"
 
+#include "capture/content.h"
 #include "capture/costs.h"
 #include "capture/hook.h"
 #include "capture/spool_writer.h"
@@ -36,10 +37,11 @@ SampleClock begin_sample() {
     return {t, now(), t->batch.last_cpu};
 }
 
-void end_sample(const SampleClock& clock, std::uint64_t samples) {
+// The wall time of it; 0 where it is not timed.
+std::uint64_t end_sample(const SampleClock& clock, std::uint64_t samples) {
     Thread* t = clock.thread;
     if (t == nullptr || thread_if_open() != t) {
-        return;
+        return 0;
     }
     Batch& b = t->batch;
     const std::uint64_t wall = now() - clock.wall;
@@ -57,6 +59,7 @@ void end_sample(const SampleClock& clock, std::uint64_t samples) {
         b.single_wall = wall;
         b.single_cpu = cpu;
     }
+    return wall;
 }
 
 PyObject* dataset_subscript(PyObject* self, PyObject* index) {
@@ -65,12 +68,30 @@ PyObject* dataset_subscript(PyObject* self, PyObject* index) {
     if (sample != nullptr) {
         const Py_ssize_t many =
             PyList_Check(index) ? PyList_Size(index) : 1;  // without automatic batching a list comes
-        end_sample(clock, static_cast<std::uint64_t>(many));
+        const std::uint64_t wall = end_sample(clock, static_cast<std::uint64_t>(many));
+        if (wall != 0 && !PyList_Check(index) && !note_content(clock.thread, index, sample, wall)) {
+            Py_CLEAR(sample);
+        }
     }
     return sample;
 }
 
 Py_ssize_t dataset_length(PyObject* self) { return PyObject_Size(as_proxy(self)->target); }
+
+// Of samples that were made together. False with the error of a handler of a signal set.
+bool note_contents(Thread* t, PyObject* indices, PyObject* samples, std::uint64_t wall) {
+    if (!PyList_Check(indices) || !PyList_Check(samples) || PyList_Size(indices) != PyList_Size(samples)) {
+        return true;
+    }
+    const Py_ssize_t count = PyList_Size(samples);
+    for (Py_ssize_t i = 0; i < count; ++i) {
+        PyObject *index = PyList_GetItem(indices, i), *sample = PyList_GetItem(samples, i);
+        if (!note_content(t, index, sample, wall / static_cast<std::uint64_t>(count))) {
+            return false;
+        }
+    }
+    return true;
+}
 
 // What __getitems__ of a TimedDataset is: the dataset's own, timed as one group of samples.
 PyObject* fetch_many(PyObject* function, PyObject* indices) {
@@ -79,7 +100,10 @@ PyObject* fetch_many(PyObject* function, PyObject* indices) {
     if (samples != nullptr) {
         const Py_ssize_t many = PyObject_Size(indices);
         PyErr_Clear();
-        end_sample(clock, many > 0 ? static_cast<std::uint64_t>(many) : 1);
+        const std::uint64_t wall = end_sample(clock, many > 0 ? static_cast<std::uint64_t>(many) : 1);
+        if (wall != 0 && !note_contents(clock.thread, indices, samples, wall)) {
+            Py_CLEAR(samples);
+        }
     }
     return samples;
 }

@@ -17,6 +17,8 @@
 #include "cli/runs.h"
 #include "headrace/report.h"
 #include "sys/execute.h"
+#include "sys/side_process.h"
+#include "trial/probing.h"
 
 namespace headrace::cli {
 namespace {
@@ -119,6 +121,17 @@ Result<void> check_program(const std::vector<std::string>& program) {
     return tl::unexpected<Error>(sys::Execution(program, {}).failure(error == ENOTDIR ? ENOENT : error));
 }
 
+Result<Probe> probe_program(const Audit& audit, const fs::path& home, double seconds, bool quiet) {
+    const sys::Interrupts interrupts;
+    if (!quiet) {
+        (void)print(STDERR_FILENO, fmt::format("headrace: probing the program in a sandbox, {:.0f} s and its start-up; "
+                                               "Ctrl-C leaves that out\n",
+                                               seconds));
+    }
+    return trial::probe_program(
+        audit, {.home = home, .seconds = seconds, .stopped = [] { return sys::Interrupts::seen() != 0; }});
+}
+
 Result<audit::RecordOptions> read_options(const Options& options, const std::vector<std::string>& program) {
     if (program.empty()) {
         return refuse("no program was given to audit: name it after --, for example headrace audit -- python train.py");
@@ -133,12 +146,9 @@ Result<audit::RecordOptions> read_options(const Options& options, const std::vec
     record.progress = options.progress && !options.quiet;
     const Result<double> probe = probe_of(options.probe);
     if (!probe) return tl::unexpected<Error>(probe.error());
-    record.probe_seconds = *probe;
-    if (!options.quiet) {
-        record.probe_begins = [seconds = *probe] {
-            (void)print(STDERR_FILENO, fmt::format("headrace: probing the program in a sandbox, {:.0f} s and its "
-                                                   "start-up; Ctrl-C leaves that out\n",
-                                                   seconds));
+    if (*probe > 0) {
+        record.probe = [home = record.home, seconds = *probe, quiet = options.quiet](const Audit& audit) {
+            return probe_program(audit, home, seconds, quiet);
         };
     }
     Result<void> good = options.name ? check_name(*options.name) : Result<void>();

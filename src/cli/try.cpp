@@ -8,7 +8,6 @@
 #include <memory>
 
 #include "audit/record.h"
-#include "audit/trial.h"
 #include "base/shell.h"
 #include "base/text.h"
 #include "cli/command.h"
@@ -18,6 +17,7 @@
 #include "run/history.h"
 #include "run/trial_file.h"
 #include "sys/side_process.h"
+#include "trial/trial.h"
 
 namespace headrace::cli {
 namespace {
@@ -66,8 +66,8 @@ Result<std::vector<std::string>> ids_of(const std::string& list) {
     return ids;
 }
 
-Result<audit::TrialWishes> wishes_of(const Options& options) {
-    audit::TrialWishes wishes;
+Result<trial::TrialWishes> wishes_of(const Options& options) {
+    trial::TrialWishes wishes;
     const auto ids = ids_of(options.fix.value_or(""));
     const auto pairs = number_of(options.pairs, "--pairs", 2, 1000);
     const auto steps = number_of(options.steps, "--steps", 20, 10'000'000);
@@ -95,7 +95,7 @@ Result<void> check(const Options& options) {
     return options.json ? can_write(*options.json) : Result<void>();
 }
 
-std::string announcement(const audit::TrialPlan& plan, const Options& options) {
+std::string announcement(const trial::TrialPlan& plan, const Options& options) {
     std::string place =
         options.in_place ? "in place: what it writes is written" : "in a sandbox: nothing that it writes stays";
     if (!options.in_place && !options.network) place += ", and it has no network";
@@ -114,8 +114,9 @@ std::string interval_words(const Interval& interval) {
 
 std::string result_text(const Trial& trial, const std::string& next) {
     std::string text = fmt::format("{}\n", fmt::join(trial.fixes, ","));
-    text += trial.predicted ? fmt::format("  predicted  {}\n", interval_words(*trial.predicted))
-                            : "  predicted  nothing: several fixes as one\n";
+    text += trial.predicted          ? fmt::format("  predicted  {}\n", interval_words(*trial.predicted))
+            : trial.fixes.size() > 1 ? "  predicted  nothing: several fixes as one\n"
+                                     : "  predicted  nothing\n";
     text += fmt::format("  measured   {}", interval_words(trial.measured));
     if (trial.inside) text += *trial.inside ? ", inside the predicted interval" : ", outside the predicted interval";
     text += fmt::format(
@@ -155,8 +156,8 @@ int fail_with(const Error& error, bool in_place = true) {
                 code_of(error));
 }
 
-audit::TrialOptions trial_options(const Options& options, const fs::path& home, const std::string& run) {
-    audit::TrialOptions wanted;
+trial::TrialOptions trial_options(const Options& options, const fs::path& home, const std::string& run) {
+    trial::TrialOptions wanted;
     wanted.home = home;
     wanted.run = run;
     wanted.sandbox = !options.in_place;
@@ -199,20 +200,20 @@ int keep_and_show(const Trial& trial, const Options& options, const run::Folder&
 
 int run_try(const Options& options) {
     if (const Result<void> good = check(options); !good) return refuse(good.error().message);
-    const Result<audit::TrialWishes> wishes = wishes_of(options);
+    const Result<trial::TrialWishes> wishes = wishes_of(options);
     if (!wishes) return refuse(wishes.error().message);
     const fs::path home = run::home(options.dir.value_or(""));
     const Result<run::Folder> folder = run::find(home, options.runs.empty() ? "" : options.runs.front());
     if (!folder) return refuse(folder.error().message);
     const Result<Audit> audit = audit::load(*folder);
     if (!audit) return fail_with(audit.error());
-    const Result<audit::TrialPlan> plan = audit::plan_trial(*audit, *wishes);
+    const Result<trial::TrialPlan> plan = trial::plan_trial(*audit, *wishes);
     if (!plan)
         return plan.error().code == ErrorCode::not_enough_data ? fail_with(plan.error()) : refuse(plan.error().message);
     if (!options.quiet) (void)print(STDERR_FILENO, announcement(*plan, options));
     const sys::Interrupts interrupts;
     const fs::path place = home_of(*folder, home);
-    const Result<Trial> trial = audit::run_trial(*plan, trial_options(options, place, audit->run.id));
+    const Result<Trial> trial = trial::run_trial(*plan, trial_options(options, place, audit->run.id));
     if (!trial) return fail_with(trial.error(), options.in_place);
     return keep_and_show(*trial, options, *folder, place);
 }

@@ -2,101 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
-#include <cmath>
-#include <cstddef>
-#include <utility>
-#include <vector>
+#include "input/gain.h"
 
 namespace headrace::input {
 namespace {
 
-// A batch on its way from a worker, where that was not recorded: the receiving thread takes it out of a pipe, maps its
-// memory and touches it for the first time; that of a larger batch takes longer, as its collation did.
-constexpr double receive_at_least = 0.7e-3;  // seconds of CPU
-constexpr double receive_of_collate = 0.5;
-constexpr double transit_at_least = 1e-3;  // seconds
-
-constexpr double worth_a_finding = 1.05;
-constexpr double as_good = 0.98;               // of the speed of the best point: then the smaller point is as good
-constexpr std::size_t steps_to_search = 2000;  // of a replay that only compares points
-constexpr unsigned most_workers = 16;
-
-// The middle of a long loop, for the search.
-replay::Loop middle_of(const replay::Loop& loop) {
-    replay::Loop part = loop;
-    if (loop.steps.size() > steps_to_search) {
-        const auto first = static_cast<std::ptrdiff_t>((loop.steps.size() - steps_to_search) / 2);
-        const auto last = first + static_cast<std::ptrdiff_t>(steps_to_search);
-        part.batches.assign(loop.batches.begin() + first, loop.batches.begin() + last);
-        part.steps.assign(loop.steps.begin() + first, loop.steps.begin() + last);
-        part.later_passes.clear();
-    }
-    return part;
-}
-
-bool crowded(const replay::Loop& loop) noexcept {
-    const replay::Configuration& c = loop.configuration;
-    return c.workers > 0 && c.threads > 1.5 && c.threads + c.workers > loop.cores.count();
-}
-
-// Whether the work of a step keeps all cores busy, but for a little.
-bool saturates(const replay::Loop& loop) {
-    const replay::Loop part = middle_of(loop);
-    double work = 0;
-    for (const replay::BatchCost& batch : part.batches) work += batch.cpu + batch.receive;
-    for (const replay::StepCost& step : part.steps) work += step.cpu * loop.configuration.threads;
-    const double whole = loop.cores.count() * loop.cores.rate(loop.cores.count());
-    const double steps = replay::mean_step(part) * static_cast<double>(part.steps.size());
-    return loop.cores.count() > 1 && work > 0.85 * whole * steps;
-}
-
-struct Point {
-    unsigned workers;
-    unsigned prefetch_factor;
-    const ThreadPoint* threads = nullptr;  // null: as they are
-};
-
-// Those with the threads as they are first: of points that are as good, the first one is taken.
-std::vector<Point> points_of(const LoaderUse& use) {
-    const replay::Loop& recorded = use.recorded;
-    const auto cores = static_cast<unsigned>(std::ceil(recorded.cores.count()));
-    const unsigned most = std::min(std::max(2 * cores, recorded.configuration.workers), most_workers);
-    std::vector<const ThreadPoint*> threads{nullptr};
-    for (const ThreadPoint& point : use.threads) threads.push_back(&point);
-    std::vector<Point> points;
-    for (const ThreadPoint* one : threads) {
-        points.push_back({0, 2, one});
-        for (unsigned workers = 1; workers <= std::max(most, recorded.configuration.workers); ++workers) {
-            points.push_back({workers, 2, one});
-            points.push_back({workers, 4, one});
-        }
-    }
-    return points;
-}
-
-replay::Loop at(const LoaderUse& use, const Point& point) {
-    replay::Loop loop = with_workers(use, point.workers, point.prefetch_factor);
-    return point.threads != nullptr ? with_threads(std::move(loop), *point.threads) : loop;
-}
-
-// The smallest point among those that are as fast as the fastest.
-Point best_of(const LoaderUse& use) {
-    const replay::Loop part = middle_of(use.recorded);
-    const LoaderUse searched{.recorded = part, .collate = use.collate};
-    const std::vector<Point> points = points_of(use);
-    std::vector<double> steps;
-    for (const Point& point : points) steps.push_back(replay::mean_step(at(searched, point)));
-    const double fastest = *std::min_element(steps.begin(), steps.end());
-    for (std::size_t i = 0; i < points.size(); ++i) {
-        if (fastest >= as_good * steps[i]) return points[i];
-    }
-    return points.front();
-}
-
-bool same_loader(const Point& x, const Point& y) {
-    return x.workers == y.workers && (x.workers == 0 || x.prefetch_factor == y.prefetch_factor);
-}
+using replay::Point;
+using replay::same_loader;
 
 std::string words_of(const Point& point) {
     if (point.workers == 0) return "no workers";
@@ -125,11 +37,8 @@ std::string title_of(const Point& best, const replay::Configuration& now) {
 }
 
 Gain gain_of(const LoaderUse& use, const replay::Loop& changed) {
-    const replay::Gain ratio =
-        replay::gain(use.recorded, changed,
-                     {.replicates = 100, .model_error = model_error(use.recorded, changed, use.contention_measured)});
-    const auto saved = [&](double r) { return use.loop_seconds * (1 - 1 / r); };
-    return {{ratio.ratio, ratio.low, ratio.high}, {saved(ratio.ratio), saved(ratio.low), saved(ratio.high)}};
+    return input::gain_of({use.recorded, use.loop_seconds}, changed,
+                          replay::model_error(use.recorded, changed, use.contention_measured));
 }
 
 // The words of a change of the loader's arguments.
@@ -152,47 +61,17 @@ void describe_loader(const LoaderUse& use, const Point& best, Finding& finding) 
 }  // namespace
 
 replay::Loop with_workers(const LoaderUse& use, unsigned workers, unsigned prefetch_factor) {
-    replay::Loop changed = use.recorded;
-    if (use.recorded.configuration.workers == 0 && workers > 0) {
-        for (replay::BatchCost& batch : changed.batches) {
-            batch.receive = std::max(receive_at_least, receive_of_collate * use.collate);
-            batch.transit = transit_at_least;
-        }
-    }
-    changed.configuration.workers = workers;
-    changed.configuration.prefetch_factor = prefetch_factor;
-    return changed;
-}
-
-replay::Loop with_threads(replay::Loop loop, const ThreadPoint& threads) {
-    for (replay::StepCost& step : loop.steps) step.cpu *= threads.step;
-    loop.configuration.threads = threads.threads;
-    loop.configuration.gang = threads.gang;
-    return loop;
-}
-
-double model_error(const replay::Loop& recorded, const replay::Loop& changed, bool measured) {
-    constexpr double always = 0.05;
-    constexpr double by_transport = 0.04;  // where it was not recorded, or what it is without it
-    // Threads that compute together were recorded with a core for each, or without, and not both; what threads on all
-    // cores lose to each other was not recorded. Measured both are less of a guess.
-    const double by_gangs = measured ? 0.07 : 0.20, by_saturation = measured ? 0.07 : 0.12;
-    double square = always * always;
-    if ((recorded.configuration.workers == 0) != (changed.configuration.workers == 0)) {
-        square += by_transport * by_transport;
-    }
-    if (crowded(recorded) != crowded(changed)) square += by_gangs * by_gangs;
-    if (saturates(recorded) != saturates(changed)) square += by_saturation * by_saturation;
-    return std::sqrt(square);
+    return replay::with_workers(use.recorded, use.collate, workers, prefetch_factor);
 }
 
 std::optional<Finding> advise_workers(const LoaderUse& use) {
     const replay::Configuration& now = use.recorded.configuration;
-    const Point best = best_of(use), recorded{now.workers, now.prefetch_factor};
+    const Point best = replay::best_point(use.recorded, use.collate, use.threads);
+    const Point recorded = replay::point_of(use.recorded);
     const bool loader_stays = same_loader(best, recorded);
     if (loader_stays && best.threads == nullptr) return {};
     Finding finding;
-    finding.gain = gain_of(use, at(use, best));
+    finding.gain = gain_of(use, replay::at(use.recorded, use.collate, best));
     if (finding.gain->ratio.predicted < worth_a_finding) return {};
     finding.id = loader_stays ? "compute.threads" : "input.workers";
     finding.area = loader_stays ? Area::compute : Area::input;
@@ -209,6 +88,9 @@ std::optional<Finding> advise_workers(const LoaderUse& use) {
         if (!finding.remedy.empty()) finding.remedy += " ";
         finding.remedy += fmt::format("Call torch.set_num_threads({}) before the training.", threads);
     }
+    const std::string parts =
+        replay::in_words(replay::parts_of(use.recorded, use.collate, best), finding.gain->ratio.predicted);
+    if (!parts.empty()) finding.evidence += " " + parts;
     return finding;
 }
 

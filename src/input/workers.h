@@ -7,17 +7,13 @@
 #include <span>
 
 #include "headrace/finding.h"
-#include "replay/predict.h"
+#include "replay/points.h"
 
 namespace headrace::input {
 
-// A number of intra-op threads: what a step takes of the CPU with them, of what it takes as recorded, nothing else
-// busy; and what is left of its speed where it is crowded (replay::Configuration::gang).
-struct ThreadPoint {
-    unsigned threads = 1;
-    double step = 1;
-    double gang = 1;
-};
+using replay::model_error;
+using replay::ThreadPoint;
+using replay::with_threads;
 
 // The loop of a run and its loader. `recorded` has at least one step and must outlive this.
 struct LoaderUse {
@@ -33,19 +29,11 @@ struct LoaderUse {
     bool contention_measured = false;  // what busy cores lose to each other is that of this program
 };
 
-// The same loop with another number of workers. What a batch costs on its way from a worker, where none was recorded,
-// is a guess from the size that its collation tells.
+// The same loop with another number of workers.
 replay::Loop with_workers(const LoaderUse& use, unsigned workers, unsigned prefetch_factor);
 
-// The same loop with other threads.
-replay::Loop with_threads(replay::Loop loop, const ThreadPoint& threads);
-
-// The standard deviation of the logarithm of a predicted ratio between the two, by what the model gets wrong.
-// `measured`: what busy cores lose to each other was.
-double model_error(const replay::Loop& recorded, const replay::Loop& changed, bool measured = false);
-
 // The joint point that is predicted to be fastest, as the finding input.workers, or compute.threads where it changes
-// the threads alone; none where no point wins 5 %.
+// the threads alone; none where no point wins 5 %. Its evidence says what each part of it brings, where it has several.
 std::optional<Finding> advise_workers(const LoaderUse& use);
 
 }  // namespace headrace::input

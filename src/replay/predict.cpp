@@ -21,6 +21,33 @@ double mean_time(std::span<const StepTime> steps) {
     return sum / static_cast<double>(steps.size());
 }
 
+template <class Cost>
+std::vector<Cost> joined(std::span<const Cost> costs, std::size_t together, void (*add)(Cost&, const Cost&)) {
+    std::vector<Cost> wholes(costs.size() / together);
+    for (std::size_t i = 0; i < wholes.size() * together; ++i) add(wholes[i / together], costs[i]);
+    return wholes;
+}
+
+void add_batch(BatchCost& sum, const BatchCost& part) {
+    sum.blocked += part.blocked;
+    sum.cpu += part.cpu;
+    sum.transit += part.transit;
+    sum.receive += part.receive;
+}
+
+void add_step(StepCost& sum, const StepCost& part) {
+    sum.cpu += part.cpu;
+    sum.blocked += part.blocked;
+    sum.pause += part.pause;
+}
+
+// One time for each of the larger steps of a loop whose batches come together; what is left over at the end is not run.
+std::vector<StepTime> times_of(std::span<const BatchCost> batches, std::span<const StepCost> steps, const Loop& loop) {
+    if (loop.together == 1) return replay(batches, steps, loop.configuration, loop.cores);
+    return replay(joined(batches, loop.together, add_batch), joined(steps, loop.together, add_step), loop.configuration,
+                  loop.cores);
+}
+
 // Of the steps of a replicate, `around` are before and as many after those that count: before the loop is steady, and
 // when its workers find nothing more to do.
 double mean_of(const Loop& loop, std::span<const std::size_t> places, std::size_t around) {
@@ -32,8 +59,15 @@ double mean_of(const Loop& loop, std::span<const std::size_t> places, std::size_
         batches.push_back(loop.batches[place]);
         steps.push_back(loop.steps[place]);
     }
-    const std::vector<StepTime> times = replay(batches, steps, loop.configuration, loop.cores);
-    return mean_time(std::span(times).subspan(around, times.size() - 2 * around));
+    const std::vector<StepTime> times = times_of(batches, steps, loop);
+    const std::size_t left_out = around / loop.together;
+    return mean_time(std::span(times).subspan(left_out, times.size() - 2 * left_out)) / loop.together;
+}
+
+// As many steps of the recorded size as make whole steps of both loops.
+std::size_t whole_steps(std::size_t steps, const Loop& recorded, const Loop& changed) {
+    const std::size_t unit = std::size_t{recorded.together} * changed.together;
+    return (steps + unit - 1) / unit * unit;
 }
 
 // The work of a step and its batch together: where one of them depends on what was before it, so does this.
@@ -81,16 +115,15 @@ std::optional<Reproduction> reproduce(const Loop& recorded, std::span<const doub
                         error(stats::quantile(replayed, 0.95), stats::quantile(steady, 0.95))};
 }
 
-double mean_step(const Loop& loop) {
-    return mean_time(replay(loop.batches, loop.steps, loop.configuration, loop.cores));
-}
+double mean_step(const Loop& loop) { return mean_time(times_of(loop.batches, loop.steps, loop)) / loop.together; }
 
 Gain gain(const Loop& recorded, const Loop& changed, const GainOptions& options) {
     const std::size_t size = recorded.steps.size();
-    const std::size_t measured = std::min(size, options.most_steps);
+    const std::size_t measured = whole_steps(std::min(size, options.most_steps), recorded, changed);
     const std::size_t length = stats::block_length(whole_costs(recorded));
-    const std::size_t around =
-        std::max(steps_to_steady(recorded.configuration), steps_to_steady(changed.configuration));
+    const std::size_t around = whole_steps(std::max(recorded.together * steps_to_steady(recorded.configuration),
+                                                    changed.together * steps_to_steady(changed.configuration)),
+                                           recorded, changed);
     std::vector<std::size_t> places(measured + 2 * around);
     std::mt19937_64 random(options.seed);
     std::vector<double> logs;
@@ -100,7 +133,7 @@ Gain gain(const Loop& recorded, const Loop& changed, const GainOptions& options)
     }
     const double middle = *stats::median(logs);
     // The mean of all steps varies less than that of the fewer ones of a replicate.
-    const double shrunk = std::sqrt(static_cast<double>(measured) / static_cast<double>(size));
+    const double shrunk = std::sqrt(std::min(1.0, static_cast<double>(measured) / static_cast<double>(size)));
     const auto end = [&](double order, double sign) {
         const double drawn = shrunk * (*stats::quantile(logs, order) - middle);
         return std::exp(middle + sign * std::hypot(drawn, normal_quantile * options.model_error));

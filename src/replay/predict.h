@@ -19,6 +19,9 @@ struct Loop {
     std::vector<std::size_t> later_passes;
     Configuration configuration;
     Cores cores = Cores::alike(1);
+    // So many of its batches come as one, and their steps are one step: a larger batch. At least 1; `steps` and
+    // `batches` are still those of the recorded size.
+    unsigned together = 1;
 };
 
 // How near the replay of the loop as it was recorded comes to what was measured.
@@ -37,7 +40,8 @@ std::size_t steps_to_steady(const Configuration& configuration) noexcept;
 // first ones of each pass, before the loop is steady, do not count; none where fewer than `fewest` are left.
 std::optional<Reproduction> reproduce(const Loop& recorded, std::span<const double> measured, std::size_t fewest = 1);
 
-// The mean time of a step of all of them in their order, in seconds, in one replay.
+// The mean time of a step of the recorded size of all of them in their order, in seconds, in one replay. There are
+// at least `together` of them.
 double mean_step(const Loop& loop);
 
 struct Gain {
@@ -54,8 +58,8 @@ struct GainOptions {
     std::uint64_t seed = 0;
 };
 
-// Both loops have the same steps, at least one. Every replicate draws the same blocks of steps for both, so that what
-// they have in common cancels out; the blocks are as long as the dependence of the recorded costs asks for.
+// Both loops have the same number of steps, at least one. Every replicate draws the same blocks of steps for both, so
+// that what they have in common cancels out; the blocks are as long as the dependence of the recorded costs asks for.
 Gain gain(const Loop& recorded, const Loop& changed, const GainOptions& options = {});
 
 }  // namespace headrace::replay

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <cmath>
+#include <sstream>
 #include <vector>
 
 #include "base/text.h"
@@ -44,7 +45,8 @@ Lines finding_lines(const Audit& audit, const Finding& finding, bool first, cons
         add(fmt::format("{}:{}  {}", short_path(finding.loader->file, audit.run.directory), finding.loader->line,
                         as_arguments(finding.fix)));
     } else {
-        add(finding.remedy);
+        std::istringstream remedy(finding.remedy);
+        for (std::string line; std::getline(remedy, line);) add(line);
     }
     return lines;
 }
@@ -54,8 +56,7 @@ Lines findings(const Audit& audit, const Frame& frame) {
         return labelled("Findings", base::printable(audit.prediction.reason), frame);
     }
     if (audit.findings.empty()) {
-        return labelled("Findings", "none: no other number of workers or prefetch factor is predicted to win 5 %",
-                        frame);
+        return labelled("Findings", "none: nothing that was looked at is predicted to win 5 %", frame);
     }
     Lines lines;
     for (const Finding& finding : audit.findings) {

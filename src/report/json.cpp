@@ -210,15 +210,17 @@ Json gain_json(const std::optional<Gain>& gain) {
 }
 
 Json fix_json(const Finding& finding) {
-    const LoaderFix& fix = finding.fix;
-    if (finding.kind == FixKind::evaluation) {
-        return {{"kind", name(finding.kind)}, {"parameters", {{"rows", known(finding.rows)}}}};
-    }
-    Json parameters = {{"workers", known(fix.workers)},
-                       {"threads", known(fix.threads)},
-                       {"prefetch_factor", known(fix.prefetch_factor)},
-                       {"persistent_workers", known(fix.persistent_workers)},
-                       {"batch_size", known(fix.batch_size)}};
+    const Fix& fix = finding.fix;
+    Json parameters = Json::object();
+    if (finding.kind == FixKind::evaluation) parameters["rows"] = known(fix.evaluation_rows);
+    if (finding.kind == FixKind::autocast) parameters["precision"] = known(fix.precision);
+    if (finding.kind == FixKind::sample_cache) parameters["cache_bytes"] = known(fix.cache_bytes);
+    if (finding.kind == FixKind::loader)
+        parameters = {{"workers", known(fix.workers)},
+                      {"threads", known(fix.threads)},
+                      {"prefetch_factor", known(fix.prefetch_factor)},
+                      {"persistent_workers", known(fix.persistent_workers)},
+                      {"batch_size", known(fix.batch_size)}};
     return {{"kind", name(finding.kind)}, {"parameters", std::move(parameters)}};
 }
 
@@ -244,6 +246,7 @@ Json findings_json(const std::vector<Finding>& findings) {
                         {"changes", name(finding.changes)},
                         {"remedy", finding.remedy},
                         {"call_site", call_site_json(finding.loader)},
+                        {"diff", text_or_null(finding.diff)},
                         {"try", text_or_null(finding.try_it)},
                         {"measured", measured_json(finding.measured)}});
     }

@@ -39,15 +39,39 @@ std::string_view name(Changes changes) noexcept {
     return "";
 }
 
-std::string_view name(FixKind kind) noexcept { return kind == FixKind::loader ? "loader" : "evaluation"; }
-
-bool can_be_tried(const Finding& finding) noexcept {
-    const LoaderFix& fix = finding.fix;
-    const bool loader = fix.workers || fix.prefetch_factor || fix.persistent_workers || fix.batch_size;
-    return finding.kind == FixKind::loader && (loader ? finding.loader.has_value() : fix.threads.has_value());
+std::string_view name(FixKind kind) noexcept {
+    switch (kind) {
+        case FixKind::loader:
+            return "loader";
+        case FixKind::evaluation:
+            return "evaluation";
+        case FixKind::autocast:
+            return "autocast";
+        case FixKind::sample_cache:
+            return "sample_cache";
+        case FixKind::by_hand:
+            return "by_hand";
+    }
+    return "";
 }
 
-std::string as_arguments(const LoaderFix& fix) {
+Gain gain_of(const Interval& ratio, double loop_seconds) noexcept {
+    const auto saved = [&](double r) { return loop_seconds * (1 - 1 / r); };
+    return {ratio, {saved(ratio.predicted), saved(ratio.low), saved(ratio.high)}};
+}
+
+bool changes_loader(const Fix& fix) noexcept {
+    return fix.workers || fix.prefetch_factor || fix.persistent_workers || fix.batch_size;
+}
+
+bool can_be_tried(const Finding& finding) noexcept {
+    const Fix& fix = finding.fix;
+    if (finding.kind == FixKind::evaluation || finding.kind == FixKind::by_hand) return false;
+    if (changes_loader(fix) || fix.cache_bytes) return finding.loader.has_value();
+    return fix.threads || fix.precision;
+}
+
+std::string as_arguments(const Fix& fix) {
     std::vector<std::string> words;
     const auto add = [&](const char* name, const auto& value) {
         if (value) words.push_back(fmt::format("{}={}", name, *value));
@@ -59,6 +83,8 @@ std::string as_arguments(const LoaderFix& fix) {
     }
     add("batch_size", fix.batch_size);
     add("threads", fix.threads);
+    add("precision", fix.precision);
+    add("cache_bytes", fix.cache_bytes);
     return fmt::format("{}", fmt::join(words, ", "));
 }
 

@@ -98,6 +98,11 @@ KindText describe(Kind kind) noexcept {
                     "moment, before and after a wait; a = CPU ns of the thread so far; b = its run-queue ns so far"};
         case Kind::process_cpu:
             return {"process_cpu", "addition to thread_cpu; a = CPU ns of all threads of the process so far"};
+        case Kind::content:
+            return {"content",
+                    "moment: a sample was hashed; a = its index in the low 32 bits, its size in units of 64 bytes "
+                    "above; b = "
+                    "the hash of what it holds, 0: not known"};
         case Kind::step:
             return {"step", "moment: the program marked the end of a step itself"};
     }

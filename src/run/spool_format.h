@@ -58,6 +58,7 @@ enum class Kind : std::uint8_t {
     brief_fetch = 36,    // interval: a fetch that kept its core; a = ns of its collation, b = samples
     thread_cpu = 37,     // moment, before and after a wait: a = CPU ns of the thread so far, b = run-queue ns so far
     process_cpu = 38,    // of the thread_cpu before: a = CPU ns of all threads of the process so far
+    content = 39,        // moment: a sample was hashed; a = its index | units of 64 bytes << 32, b = hash, 0: not known
 };
 
 enum class TextKind : std::uint32_t {

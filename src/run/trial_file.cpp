@@ -26,12 +26,14 @@ Json interval_json(const Interval& interval) {
     return {{"ratio", interval.predicted}, {"low", interval.low}, {"high", interval.high}};
 }
 
-Json parameters_json(const LoaderFix& fix) {
+Json parameters_json(const Fix& fix) {
     return {{"workers", known(fix.workers)},
             {"threads", known(fix.threads)},
             {"prefetch_factor", known(fix.prefetch_factor)},
             {"persistent_workers", known(fix.persistent_workers)},
-            {"batch_size", known(fix.batch_size)}};
+            {"batch_size", known(fix.batch_size)},
+            {"precision", known(fix.precision)},
+            {"cache_bytes", known(fix.cache_bytes)}};
 }
 
 std::string joined(const std::vector<std::string>& ids) {
@@ -57,6 +59,12 @@ std::optional<T> optional_in(const Json& json, const char* key) {
     return value.is_null() ? std::nullopt : std::optional<T>(value.get<T>());
 }
 
+// Of a key that earlier trials do not have.
+template <class T>
+std::optional<T> added_in(const Json& json, const char* key) {
+    return json.contains(key) ? optional_in<T>(json, key) : std::nullopt;
+}
+
 double positive(const Json& json, const char* key) {
     const auto value = json.at(key).get<double>();
     if (!std::isfinite(value) || value <= 0) throw Json::other_error::create(501, "not above 0", &json);
@@ -67,10 +75,11 @@ Interval interval_in(const Json& json) {
     return {positive(json, "ratio"), positive(json, "low"), positive(json, "high")};
 }
 
-LoaderFix parameters_in(const Json& json) {
-    return {optional_in<std::uint64_t>(json, "workers"), optional_in<std::uint64_t>(json, "threads"),
+Fix parameters_in(const Json& json) {
+    return {optional_in<std::uint64_t>(json, "workers"),         optional_in<std::uint64_t>(json, "threads"),
             optional_in<std::uint64_t>(json, "prefetch_factor"), optional_in<bool>(json, "persistent_workers"),
-            optional_in<std::uint64_t>(json, "batch_size")};
+            optional_in<std::uint64_t>(json, "batch_size"),      added_in<std::string>(json, "precision"),
+            added_in<std::uint64_t>(json, "cache_bytes")};
 }
 
 Trial trial_in(const Json& json) {

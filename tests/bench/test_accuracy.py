@@ -1,22 +1,15 @@
-"""What bench/accuracy makes of reports and times that are made up."""
+"""What bench/accuracy makes of reports and rates that are made up."""
 
 from __future__ import annotations
 
-import argparse
+from pathlib import Path
 from typing import Any
 
-from accuracy.run import (
-    Bench,
-    Case,
-    Point,
-    advised,
-    best_of,
-    case_of,
-    criteria_of,
-    joint_criterion,
-    off_the_best,
-)
+from accuracy.cases import LIST, Case, Joint, Measured, Point, cases_of, criteria_of, joint_of
+from accuracy.run import Kept, shown
 from common import Verdict
+
+DECODE = next(program for program in LIST if program.name == "decode")
 
 
 def report(
@@ -25,55 +18,76 @@ def report(
     """A report that advises so many workers; None: nothing."""
     findings: list[dict[str, Any]] = []
     if workers is not None:
-        parameters = {"workers": workers, "prefetch_factor": prefetch, "threads": threads}
+        names = ("workers", "prefetch_factor", "threads", "persistent_workers", "batch_size")
+        parameters = dict(zip(names, (workers, prefetch, threads, None, None), strict=True))
         gain = {"ratio": {"predicted": 1.5, "low": 1.4, "high": 1.6}}
-        findings = [{"id": "input.workers", "fix": {"parameters": parameters}, "gain": gain}]
+        fix = {"kind": "loader", "parameters": parameters}
+        findings = [{"id": "input.workers", "fix": fix, "gain": gain}]
     return {"findings": findings, "prediction": {"valid": valid, "reason": None if valid else "It is odd."}}
 
 
 def test_the_advised_point_has_what_stays_as_it_was() -> None:
-    point = Point("decode", 1, 2)
-    assert advised(point, report(3)) == Point("decode", 3, 2)
-    assert advised(point, report(3, 4)) == Point("decode", 3, 2, 4)
-    assert advised(point, report(0)) == Point("decode", 0, 2)
-    assert advised(point, report(2, threads=1)) == Point("decode", 2, 1)
-    assert advised(point, report(None)) is None
+    parameters = {"workers": 3, "prefetch_factor": None, "threads": None, "batch_size": None}
+    assert Point(1, 2).changed(parameters) == Point(3, 2)
+    assert Point(1, 2).changed(parameters | {"prefetch_factor": 4}) == Point(3, 2, 4)
+    assert Point(1, 2, 4).changed(parameters | {"workers": 0, "threads": 1}) == Point(0, 1)
+    assert Point(1, 2).changed(parameters | {"batch_size": 64}) == Point(3, 2, 2, 64)
 
 
 def test_a_case_compares_the_prediction_with_the_runs() -> None:
-    bench = Bench(argparse.Namespace())
-    point, other = Point("decode", 0, 1), Point("decode", 2, 1)
-    bench.plain = {point: [0.3, 0.9, 0.3], other: [0.2, 0.2, 0.1]}
-    bench.reports[point] = report(2)
-    case = case_of(bench, point)
-    assert (case.to, case.refused) == (other, None)
-    assert abs(case.measured - 1.5) < 1e-12
-    assert case.inside
-    assert case.error < 1e-12
-    assert best_of(bench, [point, other])[1] == ["decode", "1", "300.0 ms, 200.0 ms", "2 workers"]
-    bench.reports[point] = report(None, valid=False)
-    assert case_of(bench, point).refused == "It is odd."
-    bench.reports[point] = report(None)
-    assert case_of(bench, point) == Case(point, None, None)
+    point, other = Point(0, 1), Point(2, 1)
+    measured = Measured({point: report(2)}, {point: [100, 300, 100], other: [150, 150, 900]})
+    (case,) = cases_of(DECODE, measured)
+    assert (case.to, case.refused, case.measured, case.inside) == (other, None, 1.5, True)
+    assert case.counts
+    assert shown(case)[3:] == ["1.50 (1.40 to 1.60)", "1.50", "inside"]
+    (refused,) = cases_of(DECODE, Measured({point: report(None, valid=False)}))
+    assert (refused.refused, refused.counts) == ("It is odd.", False)
+    (nothing,) = cases_of(DECODE, Measured({point: report(None)}))
+    assert nothing == Case("decode", point)
+
+
+def test_what_no_argument_sets_is_measured_by_a_trial() -> None:
+    cached = report(2)
+    cached["findings"][0] |= {"id": "prep.cache", "fix": {"kind": "sample_cache", "parameters": {"cache_bytes": 9}}}
+    (case,) = cases_of(DECODE, Measured({Point(0, 1): cached}, {}, {(Point(0, 1), "prep.cache"): 1.3}))
+    assert (case.to, case.measured, case.inside, case.fix) == (None, 1.3, False, "cache_bytes 9")
+    cached["findings"][0]["gain"] = None
+    (nothing,) = cases_of(DECODE, Measured({Point(0, 1): cached}))
+    assert not nothing.finding
 
 
 def test_advice_is_compared_with_the_best_of_all_points() -> None:
-    bench = Bench(argparse.Namespace())
-    slow, other, best = Point("decode", 0, 2), Point("decode", 2, 2), Point("decode", 2, 1)
-    bench.plain = {slow: [0.3], other: [0.22], best: [0.2], Point("storage", 0, 1): [0.01]}
-    good, bad = Case(slow, best, None), Case(slow, other, None)
-    assert abs(off_the_best(bench, bad) - 0.1) < 1e-12
-    assert joint_criterion(bench, [good]).verdict is Verdict.PASS
-    assert joint_criterion(bench, [good, bad]).verdict is Verdict.FALLS_SHORT
+    slow, other, best = Point(0, 2), Point(2, 2), Point(2, 1)
+    measured = Measured({slow: report(2), other: report(2, threads=1)}, {slow: [50], other: [100], best: [110]})
+    first, second = joint_of(DECODE, measured)
+    assert (first.to, first.best) == (other, best)
+    assert abs(first.off - 0.1) < 1e-12
+    assert second.off == 0
 
 
 def test_every_criterion_can_fail() -> None:
-    point, to = Point("decode", 0, 1), Point("decode", 2, 1)
-    good = Case(point, to, None, 1.5, 1.4, 1.6, 1.52)
-    assert {one.verdict for one in criteria_of([good] * 10)} == {Verdict.PASS}
-    bad = Case(point, to, None, 2.0, 1.2, 2.4, 1.1)
-    refused = Case(point, None, "It is odd.")
-    verdicts = {one.text: one.verdict for one in criteria_of([bad] * 3 + [refused])}
-    assert len(verdicts) == 6
-    assert verdicts.pop("inside the interval at least 85 %") is Verdict.FALLS_SHORT
+    names = [program.name for program in LIST]
+    good = [Case(name, Point(0, 1), "input.workers", "", None, None, 1.5, 1.4, 1.6, 1.52) for name in names] * 5
+    near = [Joint(name, Point(0, 1), Point(2, 1), 0.05, Point(2, 1)) for name in names]
+    assert {one.verdict for one in criteria_of(good, near)} == {Verdict.PASS}
+    bad = Case("decode", Point(0, 1), "input.workers", "", None, None, 2.0, 1.2, 2.4, 1.1)
+    refused = Case("decode", Point(0, 1), refused="It is odd.")
+    far = Joint("decode", Point(0, 1), Point(2, 2), 0.06, Point(2, 1))
+    verdicts = {one.text: one.verdict for one in criteria_of([bad, bad, bad, refused], [*near, far])}
+    assert len(verdicts) == 9
+    outside = Case("decode", Point(0, 1), "input.workers", "", None, None, 1.5, 1.4, 1.6, 1.39)
+    assert verdicts.pop("inside the interval at least 85 %") is Verdict.PASS or not bad.inside
     assert set(verdicts.values()) == {Verdict.FALLS_SHORT}
+    inside = {one.text: one.verdict for one in criteria_of([outside], [])}["inside the interval at least 85 %"]
+    assert inside is Verdict.FALLS_SHORT
+
+
+def test_a_later_run_goes_on_with_what_was_kept(tmp_path: Path) -> None:
+    kept, point = Kept(tmp_path / "kept.jsonl"), Point(1, 2)
+    kept.add("report", DECODE, point, report(2))
+    kept.add("rate", DECODE, point, 12.5)
+    kept.add("trial", DECODE, point, 1.25, "prep.cache")
+    again = Kept(tmp_path / "kept.jsonl").programs["decode"]
+    assert again == kept.programs["decode"]
+    assert (again.rate(point), again.trials[point, "prep.cache"]) == (12.5, 1.25)

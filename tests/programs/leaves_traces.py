@@ -28,7 +28,7 @@ def parse() -> argparse.Namespace:
 
 
 class Slow(Dataset[torch.Tensor]):
-    """Each sample waits 3 ms."""
+    """Each sample waits 3 ms, and is another one each time."""
 
     def __init__(self, size: int) -> None:
         self.size = size
@@ -38,7 +38,7 @@ class Slow(Dataset[torch.Tensor]):
 
     def __getitem__(self, index: int) -> torch.Tensor:
         time.sleep(0.003)
-        return torch.full((16,), float(index))
+        return torch.full((16,), float(index)) + torch.rand(16)
 
 
 def track(text: str) -> None:

@@ -217,6 +217,7 @@ def install(here: str, spool: str) -> None:
     if fix:
         _TARGETS["torch"] = ("inject", "hook_torch")
         _TARGETS["torch.utils.data.dataloader"] = ("inject", "hook_dataloader")
+        _TARGETS["torch.utils.data._utils.fetch"] = ("inject", "hook_fetch")
         shim.load("inject").install(fix, shim.load)
     for name in _TARGETS:  # imported before us, by a .pth file for example
         module = sys.modules.get(name)

@@ -7,6 +7,10 @@ The fix is the text of HEADRACE_INJECT: one `name=value` a line, in which %0A is
     persistent_workers (0 or 1)
     batch_size
     threads                        intra-op threads of every process that is no loader worker
+    precision                      bfloat16: autocast around the forward and the loss of the training (autocast.py)
+    reached                        a file that gets the name of what took effect, a line each, where it says so
+    cache_bytes, cache             sample_cache.py keeps samples of these loaders, at most so many bytes, and counts
+                                   what it serves in this file
     probe, probe_seconds, probe_steps, probe_threads, probe_batch
                                    probe.py measures, into this file, for so long and so many steps at the most, with
                                    these numbers of threads and batches of so many samples (0: not known)
@@ -23,6 +27,8 @@ if TYPE_CHECKING:
 _fix: "dict[str, str]" = {}
 _torch_hooks: "Any" = None
 _load: "Any" = None  # a file of this folder
+_start_up: "list[Any]" = []  # in a probe: what sees what the program reads before its training
+_autocast: "Any" = None
 _meant: "set[int]" = set()  # ids of the loaders that are to be probed
 
 
@@ -37,12 +43,18 @@ def install(text: str, load: "Any") -> None:
     _load = load
     _torch_hooks = torch_hooks = load("torch_hooks")
     _fix.update(_parsed(text))
+    if "probe" in _fix:
+        _start_up.append(load("sight").StartUp())
     if "file" in _fix:
         torch_hooks.made.append(change_loader)
 
 
 def hook_torch(recorder: "Any", torch: "Any") -> None:
-    """The recorder's own hooks, and the number of threads."""
+    """The recorder's own hooks, the number of threads, and autocast."""
+    global _autocast
+    if "precision" in _fix or "probe" in _fix:
+        _autocast = _load("autocast").Autocast("precision" in _fix, lambda: _say_reached("precision"))
+        _torch_hooks.listeners.update(_autocast.listeners(recorder))
     _torch_hooks.hook_torch(recorder, torch)
     if "threads" in _fix:
         _set_threads(torch, int(_fix["threads"]))
@@ -51,6 +63,8 @@ def hook_torch(recorder: "Any", torch: "Any") -> None:
 def hook_dataloader(recorder: "Any", module: "Any") -> None:
     """The recorder's own hooks, and the probe in place of the training loader's iterator."""
     _torch_hooks.hook_dataloader(recorder, module)
+    if "cache_bytes" in _fix:
+        _load("sample_cache").put_in(module, _fix, _meant, _load)
     if "probe" not in _fix:
         return
     owner = module.DataLoader
@@ -63,10 +77,34 @@ def hook_dataloader(recorder: "Any", module: "Any") -> None:
             return iterate(loader)
         if begun and begun[-1].measures:
             return begun[-1].batches()
-        begun.append(_load("probe").Probe(loader, iterate, _fix))
+        tools, sight = _load("probe_conditions"), _load("sight")
+        begun.append(_load("probe").Probe(loader, iterate, _fix, _autocast, tools, sight, _start_up[0].end()))
         return begun[-1].batches()
 
     owner.__iter__ = probed
+
+
+def hook_fetch(recorder: "Any", module: "Any") -> None:
+    """The recorder's own hooks, and in a probe what sees the files of samples."""
+    _torch_hooks.hook_fetch(recorder, module)
+    if "probe" not in _fix:
+        return
+    owner = module._MapDatasetFetcher
+    fetch = vars(owner)["fetch"]
+    seen: list[Any] = []
+
+    def watched(fetcher: "Any", index: "Any") -> "Any":
+        if not seen:
+            seen.append(_load("sight").Sight(_fix["probe"]))
+        return seen[0].fetched(fetch, fetcher, index)
+
+    owner.fetch = watched
+
+
+def _say_reached(name: str) -> None:
+    if "reached" in _fix:
+        with open(_fix["reached"], "a", encoding="utf-8") as file:
+            file.write(name + "\n")
 
 
 def _set_threads(torch: "Any", threads: int) -> None:

@@ -5,13 +5,17 @@ the time from when it hands one over to when the next one is asked for: all of t
 in short blocks, so that a drift of the machine favours none. A program may count its steps and end after so many: no
 more are taken than the audited run had. Each block is one line of JSON:
 
-    {"loader": false, "threads": 2, "batch": 32, "precision": "float32", "steps": [0.0121, ...]}
+    {"loader": false, "threads": 2, "batch": 32, "precision": "float32", "channels_last": false, "steps": [0.0121, ...],
+     "host_peak": 120000000}
 
-`loader` is whether the loader ran meanwhile, its batches dropped. The first step of a block does not count. At the end
-come {"latency": [...]}, seconds of the model in eval mode for one sample, where it takes one, and {"done": true}; then
-the program waits to be killed.
+`loader` is whether the loader ran meanwhile, its batches dropped; `channels_last` whether the model's convolutions were
+brought into that memory format; `host_peak` and `device_peak` are the most bytes in use, where that could be measured.
+The first step of a block does not count. At the end come {"latency": [...], "parameters": 100, "bytes": 400}, seconds
+of the model in eval mode for one sample, where it takes one, with its size, and {"done": true}; then the program waits
+to be killed.
 """
 
+import importlib
 import itertools
 import json
 import sys
@@ -25,17 +29,35 @@ BLOCK_SECONDS = 0.2
 MOST_IN_BLOCK = 64
 MOST_BEFORE_A_STEP = 256  # batches, of a program that accumulates gradients
 ROUNDS = 3  # of blocks, for which the steps are to be enough
-PARTS = (0.45, 0.35, 0.2)  # of the time and the steps: alone, beside the loader, other batch sizes and precision
+PARTS = (0.4, 0.25, 0.35)  # of the time and the steps: alone, beside the loader, other batches and ways to compute
 
 
 class Condition:
     """What one block of steps runs under."""
 
-    def __init__(self, threads: int, batch: int, precision: str = "float32", loader: bool = False) -> None:
+    def __init__(
+        self,
+        threads: int,
+        batch: int,
+        precision: str = "float32",
+        loader: bool = False,
+        channels_last: "Any" = None,  # what brings the model into that format
+    ) -> None:
         self.threads = threads
         self.batch = batch
         self.precision = precision
         self.loader = loader
+        self.channels_last = channels_last
+
+    def line(self) -> dict[str, Any]:
+        """How it is written."""
+        return {
+            "loader": self.loader,
+            "threads": self.threads,
+            "batch": self.batch,
+            "precision": self.precision,
+            "channels_last": self.channels_last is not None,
+        }
 
 
 class Puller:
@@ -62,46 +84,26 @@ class Puller:
         self._thread.join(10)
 
 
-def resized(value: Any, old: int, new: int) -> Any:
-    """Return a batch of `old` samples with `new` of them: the first ones, or all of them again and again."""
-    torch = sys.modules["torch"]
-    if isinstance(value, torch.Tensor):
-        if value.dim() == 0 or value.shape[0] != old:
-            return value
-        return torch.cat([value] * -(-new // old))[:new]
-    if isinstance(value, dict):
-        return {key: resized(one, old, new) for key, one in value.items()}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return type(value)(*(resized(one, old, new) for one in value))
-    if isinstance(value, list | tuple):
-        if len(value) == old and not any(isinstance(one, torch.Tensor) for one in value):
-            return type(value)((list(value) * -(-new // old))[:new])
-        return type(value)(resized(one, old, new) for one in value)
-    return value
-
-
-def has_size(value: Any, size: int) -> bool:
-    """Say whether any tensor of a batch has that many rows."""
-    torch = sys.modules["torch"]
-    if isinstance(value, torch.Tensor):
-        return bool(value.dim()) and value.shape[0] == size
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    return any(has_size(one, size) for one in inner)
-
-
-def size_of(value: Any) -> int:
-    """Return the number of samples of a batch: the length of its first tensor; 0 where it has none."""
-    torch = sys.modules["torch"]
-    if isinstance(value, torch.Tensor):
-        return int(value.shape[0]) if value.dim() else 0
-    inner = value.values() if isinstance(value, dict) else value if isinstance(value, list | tuple) else ()
-    return next((size for size in map(size_of, inner) if size), 0)
-
-
 class Probe:
     """One probe of the training loader of this process."""
 
-    def __init__(self, loader: Any, iterate: Callable[[Any], Iterator[Any]], fix: dict[str, str]) -> None:
+    def __init__(
+        self,
+        loader: Any,
+        iterate: Callable[[Any], Iterator[Any]],
+        fix: dict[str, str],
+        autocast: Any,
+        tools: Any,
+        sight: Any,
+        startup: dict[str, Any] | None,
+    ) -> None:
+        self._startup = startup
+        self._sight = sight
+        self._autocast = autocast
+        self._tools = tools  # probe_conditions.py
+        self._peaks = tools.Peaks()
+        self._models: list[Any] = []  # that the loop calls, largest first
+        self._optimizers: list[Any] = []
         self._size = int(fix["probe_batch"])  # 0: that of the first tensor
         self._resumed = False
         self._torch = sys.modules["torch"]
@@ -114,7 +116,7 @@ class Probe:
         self._now_threads = self._torch.get_num_threads()
         wanted = [int(one) for one in fix["probe_threads"].split(",") if one]
         self._threads = [self._now_threads, *(one for one in wanted if one != self._now_threads)]
-        blocks = ROUNDS * (2 * len(self._threads) + 3)
+        blocks = ROUNDS * (2 * len(self._threads) + 7)
         self._most_in_block = min(MOST_IN_BLOCK, max(2, self._most_given // blocks))
         self._set_threads = self._torch.set_num_threads
         self._steps = 0
@@ -140,10 +142,14 @@ class Probe:
         else:
             hooks[-3] = self._count
 
-    def _count(self, *_: Any) -> None:
+    def _count(self, optimizer: Any, *_: Any) -> None:
         self._steps += 1
+        if not any(one is optimizer for one in self._optimizers):
+            self._optimizers.append(optimizer)
 
     def _batches(self) -> Iterator[Any]:
+        self._write({"startup": self._startup})
+        self._look_at_pickle()
         real = self._iterate(self._loader)
         cached = list(itertools.islice(real, CACHED))
         for batch in itertools.cycle(cached):  # a step may take several
@@ -151,7 +157,7 @@ class Probe:
                 break
             self._given += 1
             yield batch
-        if not self._steps or not cached or not size_of(cached[0]):
+        if not self._steps or not cached or not self._tools.size_of(cached[0]):
             self.measures = False  # nothing trains on it: another pass may be the one
             yield from real
             return
@@ -161,17 +167,15 @@ class Probe:
             vars(self._loader)["_iterator"] = None  # of a loader whose workers stay
         del real
         yield from self._measure(cached)
+        self._look_at_pictures()
         self._write({"done": True})
         while True:
             time.sleep(1)
 
     def _measure(self, cached: list[Any]) -> Iterator[Any]:
-        size = self._size or size_of(cached[0])
+        size = self._size or self._tools.size_of(cached[0])
         alone = [Condition(threads, size) for threads in self._threads]
         beside = [Condition(threads, size, loader=True) for threads in self._threads]
-        shapes = [Condition(self._now_threads, other) for other in (size // 2, 2 * size) if other]
-        if self._half_precision():
-            shapes.append(Condition(self._now_threads, size, "bfloat16"))
         yield from self._rounds(alone, cached, PARTS[0])
         if vars(self._loader)["num_workers"] == 0:
             vars(self._loader).update(num_workers=1, prefetch_factor=2)
@@ -179,18 +183,51 @@ class Probe:
         if puller.began.wait(self._seconds):
             yield from self._rounds(beside, cached, PARTS[1])
         puller.stop()
-        if not has_size(cached[0], size):
+        if not self._tools.has_size(cached[0], size):
             return  # what is the batch in it is not known
         yield from self._latency(cached[0], size)
-        yield from self._rounds(shapes, cached, PARTS[2])
+        groups = self._groups(size)
+        for group in groups:
+            yield from self._rounds(group, cached, PARTS[2] / len(groups))
 
-    def _half_precision(self) -> bool:
-        """Say whether this machine computes with bfloat16 faster than with float32: by its own word."""
-        torch = self._torch
-        if torch.cuda.is_available():
-            return bool(torch.cuda.is_bf16_supported())
-        fast = getattr(torch.cpu, "_is_avx512_bf16_supported", None)
-        return bool(fast is not None and fast())
+    def _look_at_pickle(self) -> None:
+        """Take the time of what each worker that is not forked costs the program first: its dataset, pickled."""
+        context = self._loader.multiprocessing_context or sys.modules["torch"].multiprocessing
+        if not self._loader.num_workers or context.get_start_method() == "fork":
+            return
+        pickler = importlib.import_module("multiprocessing.reduction").ForkingPickler
+        begin = time.perf_counter()
+        try:
+            size = len(pickler.dumps(self._loader.dataset))
+        except Exception as error:  # the loader will say so itself
+            self._write({"why": str(error)[:200]})
+        else:
+            self._write({"pickled": {"bytes": size, "seconds": time.perf_counter() - begin}})
+
+    def _look_at_pictures(self) -> None:
+        try:
+            found = self._sight.compare(self._path)
+        except Exception as error:  # a file that has gone, a picture that is damaged
+            self._write({"why": str(error)[:200]})
+        else:
+            if found is not None:
+                self._write({"decoding": found})
+
+    def _groups(self, size: int) -> list[list[Condition]]:
+        """Other batches and ways to compute, each beside the program as it is once more: a machine has its moods.
+
+        One after the other: many a program takes another batch and fails under autocast or in channels_last.
+        """
+        threads = self._now_threads
+        own = Condition(threads, size)
+        groups = [[own, *(Condition(threads, batch) for batch in (size // 2, 2 * size) if batch)]]
+        weight = next((weight for model in self._models for weight in model.parameters()), None)
+        if weight is not None and self._tools.half_is_fast(self._torch, weight.device.type, self._tools.cpu_flags()):
+            groups.append([own, Condition(threads, size, "bfloat16")])
+        channels_last = self._tools.ChannelsLast(self._models, self._optimizers)
+        if channels_last.applies():
+            groups.append([own, Condition(threads, size, channels_last=channels_last)])
+        return groups
 
     def _rounds(self, conditions: list[Condition], cached: list[Any], part: float) -> Iterator[Any]:
         end = time.perf_counter() + part * self._seconds
@@ -205,32 +242,42 @@ class Probe:
             whole_round = True
 
     def _block(self, condition: Condition, cached: list[Any]) -> Iterator[Any]:
-        size = self._size or size_of(cached[0])
-        changed = [batch if condition.batch == size else resized(batch, size, condition.batch) for batch in cached]
-        self._set_threads(condition.threads)
-        half = condition.precision == "bfloat16"
-        device = "cuda" if self._torch.cuda.is_available() else "cpu"
-        context = self._torch.autocast(device, dtype=self._torch.bfloat16) if half else None
+        tools = self._tools
+        size = self._size or tools.size_of(cached[0])
+        changed = [
+            batch if condition.batch == size else tools.resized(batch, size, condition.batch) for batch in cached
+        ]
+        self._begin(condition)
         seconds: list[float] = []
         begin = self._now()
         for number, batch in enumerate(itertools.cycle(changed)):
-            if context is not None:
-                context.__enter__()
             before = self._now()
             self._given += 1
             yield batch
             after = self._now()
-            if context is not None:
-                context.__exit__(None, None, None)
             if number and not self._resumed:  # what came between two passes is no step
                 seconds.append(after - before)
             self._resumed = False
             enough = len(seconds) >= 2 and after - begin > BLOCK_SECONDS
             if enough or len(seconds) >= self._most_in_block:
                 break
+        peaks = self._peaks.line()
+        self._end(condition)
+        self._write(condition.line() | {"steps": seconds} | peaks)
+
+    def _begin(self, condition: Condition) -> None:
+        self._set_threads(condition.threads)
+        self._autocast.active = condition.precision == "bfloat16"
+        if condition.channels_last is not None:
+            condition.channels_last.begin()
+        self._peaks.begin()
+
+    def _end(self, condition: Condition) -> None:
+        if condition.channels_last is not None:
+            condition.channels_last.end()
+        self._autocast.active = False
+        self._autocast.leave()
         self._set_threads(self._now_threads)
-        block = {"loader": condition.loader, "threads": condition.threads, "batch": condition.batch}
-        self._write(block | {"precision": condition.precision, "steps": seconds})
 
     def _now(self) -> float:
         if self._torch.cuda.is_available() and self._torch.cuda.is_initialized():
@@ -261,15 +308,24 @@ class Probe:
         if not calls:
             return
         # A loop may call augmentations and losses that are modules, too.
-        module, args, kwargs = max(calls, key=lambda one: sum(p.numel() for p in one[0].parameters()))
-        args, kwargs = resized(args, size, 1), resized(kwargs, size, 1)
+        calls.sort(key=lambda one: -sum(p.numel() for p in one[0].parameters()))
+        for called, _, _ in calls:
+            if not any(one is called for one in self._models):
+                self._models.append(called)
+        module, args, kwargs = calls[0]
+        args, kwargs = self._tools.resized(args, size, 1), self._tools.resized(kwargs, size, 1)
+        tensors = [*module.parameters(), *module.buffers()]
+        sizes = {
+            "parameters": sum(p.numel() for p in module.parameters()),
+            "bytes": sum(t.numel() * t.element_size() for t in tensors),
+        }
         training = module.training
         try:
             module.eval()
             with self._torch.no_grad():
-                self._write({"latency": [self._timed(module, args, kwargs) for _ in range(33)][3:]})
+                self._write({"latency": [self._timed(module, args, kwargs) for _ in range(33)][3:]} | sizes)
         except Exception as error:  # not every model takes one sample
-            self._write({"latency": [], "why": str(error)[:200]})
+            self._write({"latency": [], "why": str(error)[:200]} | sizes)
         finally:
             module.train(training)
 

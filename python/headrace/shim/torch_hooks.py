@@ -12,7 +12,12 @@ if TYPE_CHECKING:
     from typing import Any
 
 
+# By kind, what else is told of the begin and the end of each such interval: what try and the probe put in.
+listeners: "dict[int, dict[str, Any]]" = {}
+
+
 def _replace(recorder: "Any", owner: "Any", name: str, kind: int, **notices: "Any") -> None:
+    notices |= listeners.get(kind, {})
     setattr(owner, name, recorder.hook(getattr(owner, name), kind, **notices))
 
 
@@ -32,7 +37,7 @@ def hook_torch(recorder: "Any", torch: "Any") -> None:
         register(recorder.teardown)
     modes = getattr(torch._C, "_len_torch_function_stack", None)
     if modes is not None:
-        recorder.tensor_type(torch.Tensor, modes)
+        recorder.tensor_type(torch.Tensor, modes, torch.strided)
     for name in ("backward", "grad"):
         function = getattr(torch.autograd, name)
         _replace(recorder, torch.autograd, name, recorder.BACKWARD)
@@ -130,6 +135,9 @@ def _loader_config(loader: "Any") -> str:
             context = sys.modules["multiprocessing"]
         method = context.get_start_method()
     dataset = type(loader.dataset)
+    collate = loader.collate_fn
+    if not hasattr(collate, "__qualname__"):  # an object that can be called
+        collate = type(collate)
     sampler = getattr(loader, "batch_sampler", None)
     values = {
         "batch_size": loader.batch_size if loader.batch_size is not None else getattr(sampler, "batch_size", None),
@@ -141,6 +149,8 @@ def _loader_config(loader: "Any") -> str:
         "in_order": bool(getattr(loader, "in_order", True)),
         "iterable": getattr(loader, "_dataset_kind", 0) == 1,  # torch's _DatasetKind.Iterable
         "dataset": f"{dataset.__module__}.{dataset.__qualname__}",
+        "collate": f"{collate.__module__}.{collate.__qualname__}",
+        "threads": sys.modules["torch"].get_num_threads(),  # intra-op, of this process
     }
     texts = [f'"{name}":{_text(value)}' for name, value in values.items()]
     texts.append(_sites.get(id(loader), '"made":null'))

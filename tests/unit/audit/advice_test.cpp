@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
+#include "audit/analyze.h"
 #include "audit/loop.h"
 #include "audit/made_up.h"
 #include "headrace/audit.h"
@@ -45,7 +48,13 @@ struct Shape {
     double idle = 0;
     double threads = 1;  // of a step
     int passes = 1;
+    int set_threads = 0;  // that the process has, 0: not recorded
 };
+
+std::string config_of(const Shape& shape, const std::string& rest) {
+    return R"({"batch_size":4,)" + rest +
+           (shape.set_threads > 0 ? ",\"threads\":" + std::to_string(shape.set_threads) : std::string()) + "}";
+}
 
 // A loop without workers: each wait is its fetch and nothing else.
 Run alone(const Shape& shape) {
@@ -56,7 +65,7 @@ Run alone(const Shape& shape) {
     for (int pass = 0; pass < shape.passes; ++pass) {
         const auto iterator = static_cast<std::uint64_t>(2 + pass);
         t.moment(Kind::loader, at, 1, 4)
-            .text(spool::TextKind::loader_config, R"({"batch_size":4,"workers":0,"prefetch_factor":null})");
+            .text(spool::TextKind::loader_config, config_of(shape, R"("workers":0,"prefetch_factor":null)"));
         t.interval(Kind::iter, at, at + 1, 1, iterator);
         at += 1;
         for (int i = 0; i < shape.steps; ++i) {
@@ -190,6 +199,85 @@ TEST(Advice, IsNoneWhereNothingIsWaitedFor) {
     ASSERT_FALSE(audit.ceilings.empty());
     EXPECT_EQ(audit.ceilings.front().name, "compute");
     EXPECT_NEAR(audit.ceilings.front().samples_per_second, 4 / 60e-3, 8);
+}
+
+TEST(Advice, IsFewerThreadsWhereTheCoresAreFewer) {
+    const auto threads_of = [](const Shape& shape) -> std::optional<Finding> {
+        const Audit audit = headrace::analyze(alone(shape));
+        for (const Finding& finding : audit.findings) {
+            if (finding.id == "compute.threads") return finding;
+        }
+        return std::nullopt;
+    };
+    const std::optional<Finding> finding = threads_of({.fetch = 3, .step = 30, .threads = 8, .set_threads = 8});
+    ASSERT_TRUE(finding);
+    EXPECT_EQ(finding->fix.threads, 2U);
+    EXPECT_EQ(finding->title, "2 intra-op threads instead of 8");
+    EXPECT_FALSE(finding->gain);
+    EXPECT_NE(finding->evidence.find("for each second of its training thread the process used 8.0 s"),
+              std::string::npos)
+        << finding->evidence;
+    EXPECT_FALSE(threads_of({.fetch = 3, .step = 30, .threads = 8})) << "their number was not recorded";
+    EXPECT_FALSE(threads_of({.fetch = 3, .step = 30, .threads = 1, .set_threads = 8})) << "one computes";
+    EXPECT_FALSE(threads_of({.fetch = 3, .step = 30, .threads = 2, .set_threads = 2})) << "a core for each";
+}
+
+// Steps of 30 ms with batches of 4, of which 27 are fixed, and batches that cost 2 ms.
+Probe made_probe() {
+    Probe probe;
+    probe.batch_size = 4;
+    for (const std::uint64_t batch : {4U, 2U, 8U}) {
+        ProbeCase one;
+        one.batch_size = batch;
+        one.precision = "float32";
+        one.median = 27e-3 + 0.75e-3 * static_cast<double>(batch);
+        one.low = one.median * 0.99;
+        one.high = one.median * 1.01;
+        one.steps = 10;
+        probe.cases.push_back(one);
+    }
+    probe.cases.push_back(probe.cases.front());
+    probe.cases.back().channels_last = true;
+    probe.cases.back().median = 15e-3;
+    probe.single_sample_seconds = 1e-3;
+    return probe;
+}
+
+std::vector<std::string> ids(const Audit& audit) {
+    std::vector<std::string> found;
+    for (const Finding& finding : audit.findings) found.push_back(finding.id);
+    return found;
+}
+
+Audit probed(const Run& run, const Probe& probe) {
+    const run::SpansInMemory spans(run);
+    return analyze(Recording(run, spans), &probe).audit;
+}
+
+TEST(Advice, HasWhatAProbeMeasured) {
+    const Audit audit = probed(alone({.fetch = 2.2, .step = 30}), made_probe());
+    ASSERT_TRUE(audit.prediction.valid) << audit.prediction.reason;
+    const std::vector<std::string> found = ids(audit);
+    ASSERT_EQ(found.size(), 3U);
+    EXPECT_EQ(found.back(), "serve.slo") << "it promises no speed";
+    EXPECT_NE(std::find(found.begin(), found.end(), "compute.batch"), found.end());
+    EXPECT_NE(std::find(found.begin(), found.end(), "compute.channels_last"), found.end());
+    for (const Finding& finding : audit.findings) {
+        if (finding.id == "compute.channels_last") {
+            EXPECT_NEAR(finding.gain->ratio.predicted, 32.2 / 17.2, 0.02);
+        }
+    }
+}
+
+TEST(Advice, HasNoFindingOfAProbeThatShowsNothingToWin) {
+    Probe flat = made_probe();
+    for (ProbeCase& one : flat.cases) one.median = 7.5e-3 * static_cast<double>(one.batch_size);
+    flat.single_sample_seconds.reset();
+    EXPECT_TRUE(ids(probed(alone({.fetch = 2.2, .step = 30}), flat)).empty());
+    // Where the loop waits for its worker, faster steps win nothing either.
+    for (const std::string& id : ids(probed(with_worker({.fetch = 90, .blocked = 88, .step = 30}), made_probe()))) {
+        EXPECT_TRUE(id == "input.workers" || id == "serve.slo" || id == "compute.batch") << id;
+    }
 }
 
 TEST(Advice, IsNoneWhereTooLittleIsKnown) {

@@ -67,9 +67,11 @@ TEST(Figures, GiveTheSameAuditBack) {
 }
 
 bool is_of_later_runs(const std::string& name) {
-    return name == "stopped" || name == "ceilings" || name == "findings" || name.starts_with("prediction.") ||
-           name.ends_with(".loader") || name.ends_with(".fix.kind") || name.ends_with(".fix.rows") ||
-           name.ends_with(".interval_scale");
+    return (name.starts_with("loaders.") && name.ends_with(".threads")) || name == "stopped" || name == "ceilings" ||
+           name == "findings" || name.starts_with("prediction.") || name.ends_with(".loader") ||
+           name == "steady.pass_steps" || name.ends_with(".fix.kind") || name.ends_with(".fix.rows") ||
+           name.ends_with(".fix.precision") || name.ends_with(".fix.cache_bytes") ||
+           name.ends_with(".interval_scale") || name.ends_with(".diff");
 }
 
 TEST(Figures, AreAllNeeded) {

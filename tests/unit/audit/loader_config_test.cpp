@@ -2,8 +2,6 @@
 
 #include <gtest/gtest.h>
 
-#include "audit/injection.h"
-
 namespace headrace::audit {
 namespace {
 
@@ -53,17 +51,6 @@ TEST(LoaderConfig, GivesTheSerialApart) {
         EXPECT_EQ(take_serial(without), 0U);
         EXPECT_EQ(without, text);
     }
-}
-
-TEST(Injection, NamesTheLoaderAndWhatChanges) {
-    LoaderFix fix;
-    fix.workers = 2;
-    fix.persistent_workers = true;
-    fix.threads = 1;
-    const LoaderSite site{"100%\n.py", 7, "RandomSampler", false};
-    EXPECT_EQ(injection_of(&site, fix),
-              "file=100%25%0A.py\nline=7\nsampler=RandomSampler\nworkers=2\npersistent_workers=1\nthreads=1\n");
-    EXPECT_EQ(injection_of(nullptr, fix), "threads=1\n");
 }
 
 }  // namespace

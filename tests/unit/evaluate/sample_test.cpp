@@ -13,7 +13,7 @@ TEST(EvaluationSample, SavesAllButTheSampleAndTheLastEvaluation) {
     ASSERT_TRUE(finding);
     EXPECT_EQ(finding->id, "evaluate.sample");
     EXPECT_EQ(finding->kind, FixKind::evaluation);
-    EXPECT_EQ(finding->rows, 1000U);
+    EXPECT_EQ(finding->fix.evaluation_rows, 1000U);
     const Interval& saved = finding->gain->seconds_per_run;
     EXPECT_DOUBLE_EQ(saved.high, 22 * 0.8);
     EXPECT_DOUBLE_EQ(saved.predicted, 0.95 * 22 * 0.8);

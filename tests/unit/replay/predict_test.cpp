@@ -67,6 +67,26 @@ TEST(Gain, IsAsWideAsTheModelIsUnsure) {
     EXPECT_NEAR(std::log(gained.low), -0.1645, 1e-4);
 }
 
+TEST(Gain, OfBatchesThatComeTogetherIsThatOfTheirSteps) {
+    // A batch takes 1 of the training thread, a step 4; of two together a step takes 5.
+    const Loop recorded = alike(101, {0, 1, 0, 0}, {4, 0}, 0);
+    Loop changed = recorded;
+    changed.together = 2;
+    EXPECT_NEAR(gain(recorded, changed).ratio, 1, 1e-9) << "nothing is won by that alone";
+    EXPECT_NEAR(mean_step(changed), 5, 1e-9);
+    for (StepCost& step : changed.steps) step.cpu = 2.5;
+    EXPECT_NEAR(gain(recorded, changed).ratio, 10.0 / 7, 1e-9);
+    EXPECT_NEAR(mean_step(changed), 3.5, 1e-9);
+}
+
+TEST(Gain, OfBatchesThatComeTogetherIsNoneWhereTheLoaderIsTheLimit) {
+    const Loop recorded = alike(200, {4, 0, 0, 0}, {1, 0}, 1);
+    Loop changed = recorded;
+    changed.together = 2;
+    for (StepCost& step : changed.steps) step.cpu = 0.5;
+    EXPECT_NEAR(gain(recorded, changed).ratio, 1, 1e-9);
+}
+
 TEST(Gain, OfOneStepIsKnownToo) {
     const Loop recorded = alike(1, {0, 4, 0, 0}, {1, 0}, 0);
     Loop changed = recorded;

@@ -61,7 +61,7 @@ TEST(RenderJson, HasTheFindingsWithEveryKey) {
     EXPECT_EQ(json["ceilings"].dump(), R"([{"name":"compute","samples_per_second":12.5,"basis":"derived"}])");
     EXPECT_EQ(json["prediction"]["reproduction"]["p95_error"], -0.02);
     const Json& finding = json["findings"][0];
-    EXPECT_EQ(keys(finding), "id area title evidence fix gain changes remedy call_site try measured");
+    EXPECT_EQ(keys(finding), "id area title evidence fix gain changes remedy call_site diff try measured");
     EXPECT_EQ(finding["fix"].dump(), R"({"kind":"loader","parameters":{"workers":2,"threads":null,"prefetch_factor":)"
                                      R"(null,"persistent_workers":null,"batch_size":null}})");
     EXPECT_EQ(finding["gain"]["ratio"].dump(), R"({"predicted":1.5,"low":1.4,"high":1.6})");

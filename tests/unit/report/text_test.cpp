@@ -142,8 +142,7 @@ TEST(RenderText, ShowsWhatAFixWouldWin) {
     Audit audit = made_up::input_bound();
     audit.prediction.valid = true;
     audit.ceilings = {{"worker_cpu", 196.25, Basis::derived}, {"compute", 1234.5, Basis::derived}};
-    EXPECT_EQ(advice_of(audit), R"(Findings   none: no other number of workers or prefetch factor is predicted to
-           win 5 %
+    EXPECT_EQ(advice_of(audit), R"(Findings   none: nothing that was looked at is predicted to win 5 %
 Ceilings   worker_cpu 196, compute 1,235 samples/s
 )");
     Finding finding;

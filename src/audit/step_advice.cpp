@@ -1,0 +1,71 @@
+#include "audit/step_advice.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "audit/intraop.h"
+#include "base/shell.h"
+#include "compute/batch.h"
+#include "compute/faster_steps.h"
+#include "compute/threads.h"
+#include "serve/slo.h"
+
+namespace headrace::audit {
+namespace {
+
+void add_finding(Audit& audit, std::optional<Finding> finding) {
+    if (finding) audit.findings.push_back(std::move(*finding));
+}
+
+}  // namespace
+
+void add_probed(const input::LoaderUse& loop, const Probe& probe, Audit& audit) {
+    const Loader& loader = audit.loaders.front();
+    const compute::StepUse use{.recorded = loop.recorded,
+                               .probe = probe,
+                               .collate = loop.collate,
+                               .loop_seconds = loop.loop_seconds,
+                               .threads = loop.threads,
+                               .persistent = loop.persistent,
+                               .passes = loop.passes,
+                               .made_anew = loop.made_anew,
+                               .loader_batch = loader.batch_size,
+                               .memory_bytes = audit.run.machine.memory_bytes,
+                               .accelerator = !audit.run.machine.accelerators.empty()};
+    if (std::optional<Finding> finding = compute::advise_batch(use)) {
+        if (finding->kind == FixKind::loader) finding->loader = loader.made;
+        audit.findings.push_back(std::move(*finding));
+    }
+    add_finding(audit, compute::advise_precision(use));
+    add_finding(audit, compute::advise_channels_last(use));
+}
+
+void add_threads(const Recording& recording, const std::vector<Trainer>& trainers, Audit& audit) {
+    const bool told = std::any_of(audit.findings.begin(), audit.findings.end(),
+                                  [](const Finding& finding) { return finding.fix.threads.has_value(); });
+    if (told || (audit.probe && audit.prediction.valid) || !audit.run.machine.accelerators.empty()) return;
+    std::vector<compute::ProcessThreads> processes;
+    for (const Trainer& trainer : trainers) {
+        if (const auto threads = intraop_threads(recording, trainer)) processes.push_back(*threads);
+    }
+    const Ledger& ledger = audit.ranks.front();
+    const auto seconds = [&](Entry entry) { return ledger.seconds[static_cast<std::size_t>(entry)]; };
+    std::vector<std::string> command = {"headrace", "audit", "--probe", "--"};
+    command.insert(command.end(), audit.run.command.begin(), audit.run.command.end());
+    add_finding(audit, compute::advise_threads({.processes = processes,
+                                                .cores = audit.run.machine.cores_usable,
+                                                .compute_seconds = seconds(Entry::compute_forward) +
+                                                                   seconds(Entry::compute_backward) +
+                                                                   seconds(Entry::compute_optimizer),
+                                                .run_seconds = ledger.wall_seconds,
+                                                .probe = audit.probe ? &*audit.probe : nullptr,
+                                                .probe_command = base::shell_command(command)}));
+}
+
+void add_slo(Audit& audit) {
+    if (!audit.probe) return;
+    const bool has_slo = serve::find_slo(audit.run.directory, audit.run.command).has_value();
+    add_finding(audit, serve::advise_slo(*audit.probe, has_slo));
+}
+
+}  // namespace headrace::audit

@@ -1,0 +1,157 @@
+#include "replay/points.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+namespace headrace::replay {
+namespace {
+
+// A batch on its way from a worker, where that was not recorded: the receiving thread takes it out of a pipe, maps its
+// memory and touches it for the first time; that of a larger batch takes longer, as its collation did.
+constexpr double receive_at_least = 0.7e-3;  // seconds of CPU
+constexpr double receive_of_collate = 0.5;
+constexpr double transit_at_least = 1e-3;  // seconds
+
+constexpr double as_good = 0.98;               // of the speed of the best point: then the smaller point is as good
+constexpr std::size_t steps_to_search = 2000;  // of a replay that only compares points
+constexpr unsigned most_workers = 16;
+
+bool crowded(const Loop& loop) noexcept {
+    const Configuration& c = loop.configuration;
+    return c.workers > 0 && c.threads > 1.5 && c.threads + c.workers > loop.cores.count();
+}
+
+// Whether the work of a step keeps all cores busy, but for a little.
+bool saturates(const Loop& loop) {
+    const Loop part = middle_of(loop);
+    double work = 0;
+    for (const BatchCost& batch : part.batches) work += batch.cpu + batch.receive;
+    for (const StepCost& step : part.steps) work += step.cpu * loop.configuration.threads;
+    const double whole = loop.cores.count() * loop.cores.rate(loop.cores.count());
+    const double steps = mean_step(part) * static_cast<double>(part.steps.size());
+    return loop.cores.count() > 1 && work > 0.85 * whole * steps;
+}
+
+// Those with the threads as they are first: of points that are as good, the first one is taken.
+std::vector<Point> points_of(const Loop& recorded, std::span<const ThreadPoint> measured) {
+    const auto cores = static_cast<unsigned>(std::ceil(recorded.cores.count()));
+    const unsigned most = std::min(std::max(2 * cores, recorded.configuration.workers), most_workers);
+    std::vector<const ThreadPoint*> threads{nullptr};
+    for (const ThreadPoint& point : measured) threads.push_back(&point);
+    std::vector<Point> points;
+    for (const ThreadPoint* one : threads) {
+        points.push_back({0, 2, one});
+        for (unsigned workers = 1; workers <= std::max(most, recorded.configuration.workers); ++workers) {
+            points.push_back({workers, 2, one});
+            points.push_back({workers, 4, one});
+        }
+    }
+    return points;
+}
+
+}  // namespace
+
+bool same_loader(const Point& x, const Point& y) noexcept {
+    return x.workers == y.workers && (x.workers == 0 || x.prefetch_factor == y.prefetch_factor);
+}
+
+Point point_of(const Loop& recorded) noexcept {
+    return {recorded.configuration.workers, recorded.configuration.prefetch_factor};
+}
+
+Loop middle_of(const Loop& loop) {
+    Loop part = loop;
+    if (loop.steps.size() > steps_to_search) {
+        const auto first = static_cast<std::ptrdiff_t>((loop.steps.size() - steps_to_search) / 2);
+        const auto last = first + static_cast<std::ptrdiff_t>(steps_to_search);
+        part.batches.assign(loop.batches.begin() + first, loop.batches.begin() + last);
+        part.steps.assign(loop.steps.begin() + first, loop.steps.begin() + last);
+        part.later_passes.clear();
+    }
+    return part;
+}
+
+Loop with_workers(const Loop& recorded, double collate, unsigned workers, unsigned prefetch_factor) {
+    Loop changed = recorded;
+    if (recorded.configuration.workers == 0 && workers > 0) {
+        for (BatchCost& batch : changed.batches) {
+            batch.receive = std::max(receive_at_least, receive_of_collate * collate);
+            batch.transit = transit_at_least;
+        }
+    }
+    changed.configuration.workers = workers;
+    changed.configuration.prefetch_factor = prefetch_factor;
+    return changed;
+}
+
+Loop with_threads(Loop loop, const ThreadPoint& threads) {
+    for (StepCost& step : loop.steps) step.cpu *= threads.step;
+    loop.configuration.threads = threads.threads;
+    loop.configuration.gang = threads.gang;
+    return loop;
+}
+
+Loop at(const Loop& recorded, double collate, const Point& point) {
+    Loop loop = with_workers(recorded, collate, point.workers, point.prefetch_factor);
+    return point.threads != nullptr ? with_threads(std::move(loop), *point.threads) : loop;
+}
+
+Point best_point(const Loop& recorded, double collate, std::span<const ThreadPoint> threads) {
+    const Loop part = middle_of(recorded);
+    const std::vector<Point> points = points_of(recorded, threads);
+    std::vector<double> steps;
+    for (const Point& point : points) steps.push_back(mean_step(at(part, collate, point)));
+    const double fastest = *std::min_element(steps.begin(), steps.end());
+    for (std::size_t i = 0; i < points.size(); ++i) {
+        if (fastest >= as_good * steps[i]) return points[i];
+    }
+    return points.front();
+}
+
+std::vector<Part> parts_of(const Loop& recorded, double collate, const Point& point) {
+    const Loop part = middle_of(recorded);
+    const Point now = point_of(recorded);
+    const double before = mean_step(part);
+    std::vector<Part> parts;
+    const auto add = [&](std::string_view name, const Point& alone) {
+        parts.push_back({name, before / mean_step(at(part, collate, alone))});
+    };
+    const bool both = now.workers > 0 && point.workers > 0;  // have a prefetch factor
+    if (point.workers != now.workers) {
+        add("workers", {point.workers, both ? now.prefetch_factor : point.prefetch_factor});
+    }
+    if (both && point.prefetch_factor != now.prefetch_factor) add("prefetch", {now.workers, point.prefetch_factor});
+    if (point.threads != nullptr) add("threads", {now.workers, now.prefetch_factor, point.threads});
+    return parts;
+}
+
+std::string in_words(const std::vector<Part>& parts, double together) {
+    if (parts.size() < 2) return "";
+    std::string words;
+    for (const Part& part : parts) words += fmt::format("{} alone {:.2f}x, ", part.name, part.ratio);
+    words += fmt::format("together {:.2f}x.", together);
+    words.front() = static_cast<char>(words.front() - 'a' + 'A');
+    return words;
+}
+
+double model_error(const Loop& recorded, const Loop& changed, bool measured) {
+    constexpr double always = 0.05;
+    constexpr double by_transport = 0.04;  // where it was not recorded, or what it is without it
+    // Threads that compute together were recorded with a core for each, or without, and not both; what threads on all
+    // cores lose to each other was not recorded. Measured both are less of a guess.
+    const double by_gangs = measured ? 0.07 : 0.20, by_saturation = measured ? 0.07 : 0.12;
+    double square = always * always;
+    if ((recorded.configuration.workers == 0) != (changed.configuration.workers == 0)) {
+        square += by_transport * by_transport;
+    }
+    if (crowded(recorded) != crowded(changed)) square += by_gangs * by_gangs;
+    if (saturates(recorded) != saturates(changed)) square += by_saturation * by_saturation;
+    return std::sqrt(square);
+}
+
+}  // namespace headrace::replay

@@ -1,0 +1,67 @@
+// Other points of a recorded loop: numbers of workers and of threads, prefetch factors; which is fastest, and how far
+// the model can be trusted about it. Pure.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "replay/predict.h"
+
+namespace headrace::replay {
+
+// A number of intra-op threads: what a step takes of the CPU with them, of what it takes as recorded, nothing else
+// busy; and what is left of its speed where it is crowded (Configuration::gang).
+struct ThreadPoint {
+    unsigned threads = 1;
+    double step = 1;
+    double gang = 1;
+};
+
+struct Point {
+    unsigned workers = 0;
+    unsigned prefetch_factor = 2;
+    const ThreadPoint* threads = nullptr;  // null: as they are
+};
+
+// Whether both mean the same arguments of a loader: without workers there is no prefetch factor.
+bool same_loader(const Point& x, const Point& y) noexcept;
+
+// The point that the loop was recorded at.
+Point point_of(const Loop& recorded) noexcept;
+
+// The same loop with another number of workers. What a batch costs on its way from a worker, where none was recorded,
+// is a guess from the size that its collation tells: `collate`, CPU seconds for a batch.
+Loop with_workers(const Loop& recorded, double collate, unsigned workers, unsigned prefetch_factor);
+
+// The same loop with other threads.
+Loop with_threads(Loop loop, const ThreadPoint& threads);
+
+// The same loop at a point.
+Loop at(const Loop& recorded, double collate, const Point& point);
+
+// The smallest point among those that are as fast as the fastest, but for 2 %: 0 to twice the cores workers (at most
+// 16), prefetch factors of 2 and 4, each of `threads` and as they are.
+Point best_point(const Loop& recorded, double collate, std::span<const ThreadPoint> threads);
+
+// What one part of a change brings by itself: samples a second with it alone, of those as recorded.
+struct Part {
+    std::string_view name;
+    double ratio = 1;
+};
+
+// Those of a point that differ from the loop as it was recorded: workers, prefetch, threads.
+std::vector<Part> parts_of(const Loop& recorded, double collate, const Point& point);
+
+// "Workers alone 1.31x, threads alone 1.05x, together 1.52x." Empty where it is one part.
+std::string in_words(const std::vector<Part>& parts, double together);
+
+// The middle of a long loop: enough to compare points by.
+Loop middle_of(const Loop& loop);
+
+// The standard deviation of the logarithm of a predicted ratio between the two, by what the model gets wrong.
+// `measured`: what busy cores lose to each other was.
+double model_error(const Loop& recorded, const Loop& changed, bool measured = false);
+
+}  // namespace headrace::replay

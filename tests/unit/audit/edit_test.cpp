@@ -1,0 +1,113 @@
+#include "audit/edit.h"
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <utime.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace headrace::audit {
+namespace {
+
+Fix two_workers() {
+    Fix fix;
+    fix.workers = 2;
+    return fix;
+}
+
+std::string edited(std::string_view source, const Fix& fix, std::uint64_t line = 1) {
+    return edited_call(source, line, fix).value_or("none");
+}
+
+TEST(EditedCall, ReplacesAnArgument) {
+    EXPECT_EQ(edited("x = 1\nloader = DataLoader(data, 8, num_workers=args.workers)  # slow\n", two_workers(), 2),
+              "@@ -2,1 +2,1 @@\n"
+              "-loader = DataLoader(data, 8, num_workers=args.workers)  # slow\n"
+              "+loader = DataLoader(data, 8, num_workers=2)  # slow\n");
+}
+
+TEST(EditedCall, AddsWhatIsNotThere) {
+    Fix fix = two_workers();
+    fix.prefetch_factor = 4;
+    fix.persistent_workers = true;
+    EXPECT_EQ(edited("for x in DataLoader(Data(1, [2, 3]), shuffle=True):", fix),
+              "@@ -1,1 +1,1 @@\n"
+              "-for x in DataLoader(Data(1, [2, 3]), shuffle=True):\n"
+              "+for x in DataLoader(Data(1, [2, 3]), shuffle=True, num_workers=2, prefetch_factor=4, "
+              "persistent_workers=True):\n");
+}
+
+TEST(EditedCall, KeepsTheShapeOfALongCall) {
+    const std::string source =
+        "def make():\n"
+        "    return torch.utils.data.DataLoader(\n"
+        "        data,\n"
+        "        batch_size=8,  # small, (for now\n"
+        "        collate_fn=lambda b: \")\" + str(b),\n"
+        "    )\n";
+    EXPECT_EQ(edited(source, two_workers(), 2),
+              "@@ -5,0 +6,1 @@\n"
+              "+        num_workers=2,\n");
+    Fix batch;
+    batch.batch_size = 16;
+    EXPECT_EQ(edited(source, batch, 2),
+              "@@ -4,1 +4,1 @@\n"
+              "-        batch_size=8,  # small, (for now\n"
+              "+        batch_size=16,  # small, (for now\n");
+}
+
+TEST(EditedCall, KnowsABatchSizeWithoutItsName) {
+    Fix fix;
+    fix.batch_size = 64;
+    EXPECT_EQ(edited("DataLoader(data, 32)", fix), "@@ -1,1 +1,1 @@\n-DataLoader(data, 32)\n+DataLoader(data, 64)\n");
+}
+
+TEST(EditedCall, TakesAwayWhatOnlyWorkersHave) {
+    Fix none;
+    none.workers = 0;
+    EXPECT_EQ(edited("DataLoader(data, num_workers=2, prefetch_factor=8, persistent_workers=True)", none),
+              "@@ -1,1 +1,1 @@\n-DataLoader(data, num_workers=2, prefetch_factor=8, persistent_workers=True)\n"
+              "+DataLoader(data, num_workers=0, prefetch_factor=None, persistent_workers=False)\n");
+}
+
+TEST(EditedCall, IsLeftToTheUserWhereItIsNotPlain) {
+    for (const char* source :
+         {"loader = make_loader(data)", "DataLoader(data, **options)", "a, b = DataLoader(x), DataLoader(y)",
+          "# DataLoader(data)", "'DataLoader(data)'", "MyDataLoader(data)", "DataLoader(data, 8, True, None)",
+          "DataLoader(data", "DataLoader()", "DataLoader", "", "loader = DataLoader(data, num_workers=2)"}) {
+        EXPECT_EQ(edited(source, two_workers()), "none") << source;
+    }
+    EXPECT_EQ(edited("DataLoader(data)", two_workers(), 2), "none");
+    EXPECT_EQ(
+        edited("DataLoader(data, num_workers=0, **options)", two_workers()),
+        "@@ -1,1 +1,1 @@\n-DataLoader(data, num_workers=0, **options)\n+DataLoader(data, num_workers=2, **options)\n");
+}
+
+TEST(DiffOf, IsOfAFileThatIsAsItWas) {
+    std::string pattern = (std::filesystem::temp_directory_path() / "edit-XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    const std::filesystem::path folder = pattern;
+    std::ofstream(folder / "train.py") << "loader = DataLoader(data)\n";
+    Finding finding;
+    finding.fix = two_workers();
+    finding.loader = LoaderSite{"train.py", 1, "RandomSampler", false};
+    RunInfo run;
+    run.directory = folder.string();
+    run.started = "2100-01-01T00:00:00Z";
+    EXPECT_EQ(diff_of(finding, run),
+              "--- train.py\n+++ train.py\n@@ -1,1 +1,1 @@\n-loader = DataLoader(data)\n+loader = DataLoader(data, "
+              "num_workers=2)\n");
+    run.started = "2001-01-01T00:00:00Z";
+    EXPECT_EQ(diff_of(finding, run), "") << "it was changed after the run";
+    run.started = "2100-01-01T00:00:00Z";
+    finding.loader->library = true;
+    EXPECT_EQ(diff_of(finding, run), "");
+    finding.loader.reset();
+    EXPECT_EQ(diff_of(finding, run), "");
+    std::filesystem::remove_all(folder);
+}
+
+}  // namespace
+}  // namespace headrace::audit
