@@ -42,15 +42,15 @@ std::size_t past_text(std::string_view source, std::size_t at) {
     return source.size();
 }
 
-struct Range {
+struct Extent {
     std::size_t begin;
     std::size_t end;
 };
 
 struct Argument {
-    Range whole;
+    Extent whole;
     std::string_view name;  // empty: positional
-    Range value;
+    Extent value;
 };
 
 struct Call {
@@ -61,7 +61,7 @@ struct Call {
 };
 
 // Where the arguments of the only call of a line begin.
-std::optional<std::size_t> begin_of_call(std::string_view source, Range line) {
+std::optional<std::size_t> begin_of_call(std::string_view source, Extent line) {
     std::optional<std::size_t> found;
     for (std::size_t i = line.begin; i < line.end;) {
         if (const std::size_t next = past_text(source, i); next != i) {
@@ -83,7 +83,7 @@ std::optional<std::size_t> begin_of_call(std::string_view source, Range line) {
 }
 
 // What stands between two commas, without the spaces and comments around it.
-Argument argument_of(std::string_view source, Range range) {
+Argument argument_of(std::string_view source, Extent range) {
     while (range.begin < range.end) {
         if (is_space(source[range.begin])) {
             ++range.begin;
@@ -145,7 +145,7 @@ std::optional<Call> call_at(std::string_view source, std::size_t begin) {
 }
 
 struct Edit {
-    Range range;
+    Extent range;
     std::string text;
 };
 
@@ -177,7 +177,7 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Fix& fix, Cal
 
 // What is put behind the last argument: on its own line where the closing bracket has one.
 std::string addition(std::string_view source, const Call& call, const std::string& setting) {
-    const Range last = call.arguments.back().whole;
+    const Extent last = call.arguments.back().whole;
     const std::size_t line = source.rfind('\n', last.begin);
     const std::size_t text = line == std::string_view::npos ? 0 : line + 1;
     const bool bracket_apart = source.substr(last.end, call.end - last.end).find('\n') != std::string_view::npos;

@@ -29,7 +29,7 @@ constexpr std::size_t fewest_blocks = 3;
 constexpr double unknown_spread = 0.05;
 
 // A few blocks for each condition.
-constexpr std::uint64_t fewest_steps = 60;
+constexpr std::uint64_t fewest_recorded_steps = 60;
 
 using Key = std::tuple<bool, std::uint64_t, std::uint64_t, std::string, bool>;
 
@@ -178,7 +178,7 @@ Result<Probe> probe_program(const Audit& audit, const ProbeOptions& options) {
     if (!audit.trained || audit.loaders.empty() || !audit.loaders.front().training || !audit.loaders.front().made) {
         return fail(ErrorCode::unsupported, "no loader was seen being made that training reads from");
     }
-    if (audit.steady.steps < fewest_steps) {
+    if (audit.steady.steps < fewest_recorded_steps) {
         return fail(ErrorCode::not_enough_data, "it had fewer than 60 steps after the first");
     }
     const Result<Workplace> workplace = Workplace::make(options.home);
