@@ -1,6 +1,6 @@
 # The libraries of others: found, linked in statically where a static one is installed, and precompiled where heavy.
 set(HEADRACE_PACKAGES
-    "libcli11-dev libfmt-dev libexpected-dev nlohmann-json3-dev libsqlitecpp-dev libsqlite3-dev")
+    "libcli11-dev libfmt-dev libexpected-dev nlohmann-json3-dev libtomlplusplus-dev libsqlitecpp-dev libsqlite3-dev")
 
 function(headrace_header variable header package)
     find_path(${variable} ${header})
@@ -13,6 +13,7 @@ headrace_header(HEADRACE_CLI11_INCLUDE CLI/CLI.hpp libcli11-dev)
 headrace_header(HEADRACE_FMT_INCLUDE fmt/format.h libfmt-dev)
 headrace_header(HEADRACE_EXPECTED_INCLUDE tl/expected.hpp libexpected-dev)
 headrace_header(HEADRACE_JSON_INCLUDE nlohmann/json.hpp nlohmann-json3-dev)
+headrace_header(HEADRACE_TOML_INCLUDE toml++/toml.h libtomlplusplus-dev)
 headrace_header(HEADRACE_SQLITECPP_INCLUDE SQLiteCpp/SQLiteCpp.h libsqlitecpp-dev)
 headrace_header(HEADRACE_SQLITE_INCLUDE sqlite3.h libsqlite3-dev)
 find_package(Threads REQUIRED)
@@ -21,7 +22,7 @@ add_library(headrace_third_party INTERFACE)
 # Debian ships no static fmt, and a shared one would have to be installed wherever the command runs.
 target_compile_definitions(headrace_third_party INTERFACE FMT_HEADER_ONLY=1)
 target_include_directories(headrace_third_party SYSTEM INTERFACE
-    "${HEADRACE_FMT_INCLUDE}" "${HEADRACE_EXPECTED_INCLUDE}" "${HEADRACE_JSON_INCLUDE}")
+    "${HEADRACE_FMT_INCLUDE}" "${HEADRACE_EXPECTED_INCLUDE}" "${HEADRACE_JSON_INCLUDE}" "${HEADRACE_TOML_INCLUDE}")
 target_link_libraries(headrace_third_party INTERFACE Threads::Threads)
 
 # The static library where there is one, else the shared one.

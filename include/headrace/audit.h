@@ -1,4 +1,5 @@
-// Reads a run and says where its time went. Pure: no file is touched, the same run gives the same answer.
+// Reads a run and says where its time went. The same run gives the same answer; beside it only what the user has written
+// is read: the lines of the program that a finding names, slo.toml and prices.toml.
 // Method: docs/ledger.md.
 #pragma once
 

@@ -148,6 +148,23 @@ struct Outside {
     std::vector<MarkedPhase> marked;        // in the order of their first begin
 };
 
+// What a model may take where it is served, by the user's slo.toml; absent where that does not say.
+struct Slo {
+    std::string file;
+    std::optional<double> latency_p95_ms = {};  // of one sample
+    std::optional<double> memory_mb = {};       // MiB, of parameters and buffers
+};
+
+// What a run costs, by the user's prices.toml.
+struct Cost {
+    std::string file;
+    std::string currency;
+    std::string machine;  // the table's name for the one it ran on
+    double per_hour = 0;
+    double per_run = 0;
+    std::optional<double> per_epoch;  // a pass over the training loader, evaluations and checkpoints with it
+};
+
 struct Audit {
     RunInfo run;
     double wall_seconds = 0;  // of the command
@@ -166,6 +183,8 @@ struct Audit {
     std::optional<Outside> outside;  // absent when nothing was sampled
     Overhead overhead;
     std::optional<Probe> probe;     // absent where none was made
+    std::optional<Slo> slo;         // absent where there is no such file
+    std::optional<Cost> cost;       // absent where there is no such file, or the machine is not in it
     std::vector<Ceiling> ceilings;  // lowest first
     Prediction prediction;
     std::vector<Finding> findings;  // by the lower bound of the seconds saved, most first

@@ -4,6 +4,7 @@
 #include <limits>
 #include <numeric>
 
+#include "audit/ceilings.h"
 #include "audit/contention.h"
 #include "audit/contents.h"
 #include "audit/edit.h"
@@ -28,49 +29,6 @@ namespace {
 constexpr std::size_t fewest_steps = 20;  // that are steady, to compare with a replay
 
 std::string sentence(const std::string& why) { return "Nothing is predicted: " + why + "."; }
-
-// Seconds of all steps without their waits, nothing else busy.
-double steps_alone(const replay::Loop& loop) {
-    double sum = 0;
-    for (const replay::StepCost& step : loop.steps) sum += step.cpu + step.blocked;
-    return sum;
-}
-
-// Samples a second of what takes so many seconds for all samples of the run, on so many cores.
-void add_ceiling(Audit& audit, const char* name, double samples, double seconds, double cores) {
-    if (samples > 0 && seconds > 0) audit.ceilings.push_back({name, cores * samples / seconds, Basis::derived});
-}
-
-// From memory where the run read hardly anything from where the files lie.
-void add_storage(Audit& audit) {
-    if (!audit.probe || !audit.probe->files || audit.probe->files->files_per_sample <= 0) return;
-    const SampleFiles& files = *audit.probe->files;
-    const PerSample& sample = audit.per_sample;
-    const bool from_memory =
-        sample.bytes_from_storage.value_or(0) < 0.1 * sample.bytes_requested.value_or(0) || !files.uncached;
-    const ReadSpeed& speed = from_memory ? files.cached : *files.uncached;
-    audit.ceilings.push_back({"storage", speed.files_per_second / files.files_per_sample, Basis::measured});
-}
-
-void add_ceilings(const RecordedLoop& recorded, Audit& audit) {
-    const replay::Loop& loop = recorded.loop;
-    const double samples = recorded.fetched.samples, cores = loop.cores.count();
-    double receive = 0;
-    for (const replay::BatchCost& batch : loop.batches) receive += batch.receive;
-    add_ceiling(audit, "worker_cpu", samples, recorded.fetched.cpu, cores);
-    add_ceiling(audit, "collate", samples, recorded.fetched.collate, cores);
-    add_ceiling(audit, "transport", samples, receive, 1);
-    const ProbeCase* alone = audit.probe ? own_case(*audit.probe) : nullptr;
-    if (alone != nullptr) {
-        const auto batch = static_cast<double>(audit.probe->batch_size);
-        audit.ceilings.push_back({"compute", batch / alone->median, Basis::measured});
-    } else {
-        add_ceiling(audit, "compute", samples, steps_alone(loop), 1);
-    }
-    add_storage(audit);
-    std::stable_sort(audit.ceilings.begin(), audit.ceilings.end(),
-                     [](const Ceiling& x, const Ceiling& y) { return x.samples_per_second < y.samples_per_second; });
-}
 
 Prediction check(const RecordedLoop& recorded) {
     Prediction prediction;
@@ -178,7 +136,8 @@ void add_costs(const RecordedLoop& recorded, const input::LoopUse& use, Audit& a
 }
 
 // What the replay says; needs a run that it reproduces.
-void add_replayed(const Recording& recording, const Trainer& trainer, const LoaderStarts& starts, Audit& audit) {
+void add_replayed(const Recording& recording, const Trainer& trainer, const LoaderStarts& starts,
+                  const UserFiles& files, Audit& audit) {
     const std::optional<Probe>& probe = audit.probe;
     const Beside beside = beside_of(audit);
     Result<RecordedLoop> recorded =
@@ -212,6 +171,7 @@ void add_replayed(const Recording& recording, const Trainer& trainer, const Load
     add_costs(*recorded, {recorded->loop, whole}, audit);
     if (probe) add_probed(use, *probe, audit);
     add(audit, cache_finding(recording, trainer, *recorded, audit));
+    add_cores(recorded->loop, threads, files, audit);
 }
 
 // What the recording itself says, without a replay.
@@ -249,16 +209,21 @@ void rank(std::vector<Finding>& findings) {
 
 }  // namespace
 
-void add_advice(const Recording& recording, const std::vector<Trainer>& trainers, Audit& audit) {
+void add_advice(const Recording& recording, const std::vector<Trainer>& trainers, const UserFiles& files,
+                Audit& audit) {
     const Trainer& first = trainers.front();
     const LoaderStarts starts = first.trained ? loader_starts(recording, first) : LoaderStarts();
     if (trainers.size() > 1) {
         audit.prediction.reason = sentence("several ranks or programs that train are not predicted yet");
     } else {
-        add_replayed(recording, first, starts, audit);
+        add_replayed(recording, first, starts, files, audit);
     }
-    if (first.trained) add_recorded(first, starts, audit);
-    if (first.trained) add_threads(recording, trainers, audit);
+    if (first.trained) {
+        if (audit.ceilings.empty()) add_ceilings(audit);
+        add_recorded(first, starts, audit);
+        add_threads(recording, trainers, audit);
+        add_accelerator(recording, audit);
+    }
     add_slo(audit);
     for (Finding& finding : audit.findings) finding.diff = diff_of(finding, audit.run);
     rank(audit.findings);

@@ -16,6 +16,7 @@
 #include "audit/steps.h"
 #include "audit/timeline.h"
 #include "audit/training.h"
+#include "audit/user_files.h"
 #include "headrace/audit.h"
 #include "stats/quantile.h"
 
@@ -267,8 +268,12 @@ audit::Analysis audit::analyze(const Recording& recording, const Probe* probe) {
     audit.overhead = make_overhead(run, first);
     audit.framework = recording.framework;
     if (probe != nullptr) audit.probe = *probe;
-    audit::add_advice(recording, analysis.trainers, audit);
+    const audit::UserFiles files = audit::read_user_files(run.info);
+    audit.slo = files.slo;
+    audit.cost = audit::cost_of(files, audit);
+    audit::add_advice(recording, analysis.trainers, files, audit);
     audit.limits = audit::limits_of(recording, analysis.trainers, one_group, audit.outside);
+    audit.limits.insert(audit.limits.end(), files.limits.begin(), files.limits.end());
     return analysis;
 }
 

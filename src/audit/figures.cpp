@@ -267,6 +267,23 @@ void visit_finding(const std::string& name, Found& finding, Visit& visit) {
 }
 
 template <class Whole, class Visit>
+void visit_user_files(Whole& audit, Visit& visit) {
+    visit.added_optional("slo", audit.slo, [&](auto& slo) {
+        visit("slo.file", slo.file);
+        visit("slo.latency_p95_ms", slo.latency_p95_ms);
+        visit("slo.memory_mb", slo.memory_mb);
+    });
+    visit.added_optional("cost", audit.cost, [&](auto& cost) {
+        visit("cost.file", cost.file);
+        visit("cost.currency", cost.currency);
+        visit("cost.machine", cost.machine);
+        visit("cost.per_hour", cost.per_hour);
+        visit("cost.per_run", cost.per_run);
+        visit("cost.per_epoch", cost.per_epoch);
+    });
+}
+
+template <class Whole, class Visit>
 void visit_advice(Whole& audit, Visit& visit) {
     visit.added_list("ceilings", audit.ceilings, [&](const std::string& name, auto& ceiling) {
         visit(name + ".name", ceiling.name);
@@ -307,6 +324,7 @@ void visit_figures(Whole& audit, Marked& marked, Visit& visit) {
     visit("overhead.share", audit.overhead.share);
     visit("overhead.per_step_seconds", audit.overhead.per_step_seconds);
     visit("overhead.hooks_disabled", audit.overhead.hooks_disabled);
+    visit_user_files(audit, visit);
     visit_advice(audit, visit);
     visit.list("ranks", audit.ranks, [&](const std::string& name, auto& ledger) { visit_rank(name, ledger, visit); });
     visit.list("loaders", audit.loaders, [&](const std::string& name, auto& seen) { visit_loader(name, seen, visit); });

@@ -5,7 +5,9 @@
 
 #include "audit/intraop.h"
 #include "base/shell.h"
+#include "compute/accelerator.h"
 #include "compute/batch.h"
+#include "compute/cores.h"
 #include "compute/faster_steps.h"
 #include "compute/threads.h"
 #include "serve/slo.h"
@@ -62,10 +64,41 @@ void add_threads(const Recording& recording, const std::vector<Trainer>& trainer
                                                 .probe_command = base::shell_command(command)}));
 }
 
+void add_cores(const replay::Loop& loop, std::span<const replay::ThreadPoint> threads, const UserFiles& files,
+               Audit& audit) {
+    const bool wanted = std::any_of(audit.findings.begin(), audit.findings.end(), [](const Finding& finding) {
+        return finding.fix.workers || finding.fix.threads || finding.fix.batch_size;
+    });
+    if (wanted) return;
+    compute::CoresUse use{.recorded = loop, .threads = threads, .run_seconds = audit.wall_seconds};
+    if (audit.outside) use.busy = audit.outside->cores_mean;
+    use.memory_bytes = static_cast<double>(audit.host_peak_bytes.value_or(0));
+    use.prices = files.prices ? &*files.prices : nullptr;
+    use.machine = files.machine ? &*files.machine : nullptr;
+    add_finding(audit, compute::advise_cores(use));
+}
+
+void add_accelerator(const Recording& recording, Audit& audit) {
+    const std::vector<std::string>& accelerators = audit.run.machine.accelerators;
+    if (accelerators.empty()) return;
+    const Ledger& ledger = audit.ranks.front();
+    const auto seconds = [&](Entry entry) { return ledger.seconds[static_cast<std::size_t>(entry)]; };
+    compute::AcceleratorUse use;
+    use.name = accelerators.front();
+    use.input_seconds = seconds(Entry::input_wait);
+    use.device_seconds = seconds(Entry::compute_device_wait);
+    use.host_seconds =
+        seconds(Entry::compute_forward) + seconds(Entry::compute_backward) + seconds(Entry::compute_optimizer);
+    use.step_seconds = use.input_seconds + use.device_seconds + use.host_seconds + seconds(Entry::transfer) +
+                       seconds(Entry::sync) + seconds(Entry::host);
+    use.steps = audit.steady.steps;
+    use.waits = recording.kinds[static_cast<std::size_t>(Kind::device_wait)] / audit.ranks.size();
+    add_finding(audit, compute::advise_accelerator(use));
+}
+
 void add_slo(Audit& audit) {
     if (!audit.probe) return;
-    const bool has_slo = serve::find_slo(audit.run.directory, audit.run.command).has_value();
-    add_finding(audit, serve::advise_slo(*audit.probe, has_slo));
+    add_finding(audit, serve::advise_slo(*audit.probe, audit.slo ? &*audit.slo : nullptr));
 }
 
 }  // namespace headrace::audit

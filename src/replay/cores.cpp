@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <cstddef>
+#include <iterator>
 #include <utility>
 
 namespace headrace::replay {
@@ -17,6 +18,11 @@ Cores Cores::alike(double count, double added) {
     Cores cores(std::move(throughput));
     cores.count_ = count;
     return cores;
+}
+
+Cores Cores::first(unsigned count) const {
+    const auto end = throughput_.begin() + std::clamp<std::ptrdiff_t>(count, 1, std::ssize(throughput_));
+    return Cores(std::vector<double>(throughput_.begin(), end));
 }
 
 double Cores::rate(double threads) const noexcept {

@@ -21,6 +21,9 @@ public:
     // What each of `threads` (above 0) that want to run does in a second, of what one alone does.
     double rate(double threads) const noexcept;
 
+    // The first so many of them: 1 or more, at most as many as there are.
+    Cores first(unsigned count) const;
+
     // How many can run at once.
     double count() const noexcept { return count_; }
 

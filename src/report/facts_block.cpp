@@ -201,6 +201,36 @@ Lines rank_fact(const Audit& audit, const Frame& frame) {
                     frame);
 }
 
+// What the model took in the probe, of what the user's file allows.
+Lines slo_fact(const Audit& audit, const Frame& frame) {
+    if (!audit.slo) return {};
+    if (!audit.probe || !audit.probe->single_sample_seconds) {
+        return labelled("SLO", "not measured: audit the program with --probe", frame);
+    }
+    const Probe& probe = *audit.probe;
+    std::vector<std::string> words;
+    if (audit.slo->latency_p95_ms) {
+        const double p95 = probe.single_sample_p95_seconds.value_or(*probe.single_sample_seconds);
+        words.push_back(fmt::format("{} of {} ms at the 95th percentile of one sample", format_figure(p95 * 1e3),
+                                    format_figure(*audit.slo->latency_p95_ms)));
+    }
+    if (audit.slo->memory_mb && probe.model_bytes) {
+        words.push_back(fmt::format("{} of {} MiB", format_figure(static_cast<double>(*probe.model_bytes) / (1 << 20)),
+                                    format_figure(*audit.slo->memory_mb)));
+    }
+    return words.empty() ? Lines() : labelled("SLO", fmt::format("{}", fmt::join(words, ", ")), frame);
+}
+
+Lines cost_fact(const Audit& audit, const Frame& frame) {
+    if (!audit.cost) return {};
+    const Cost& cost = *audit.cost;
+    const std::string epoch = cost.per_epoch ? fmt::format(", {:.3g} an epoch", *cost.per_epoch) : "";
+    return labelled("Cost",
+                    base::printable(fmt::format("{:.3g} {} the run{} ({}, {:g} an hour)", cost.per_run, cost.currency,
+                                                epoch, cost.machine, cost.per_hour)),
+                    frame);
+}
+
 }  // namespace
 
 Lines hot_lines(const Audit& audit, const Frame& frame, std::size_t most) {
@@ -230,6 +260,8 @@ Lines fact_lines(const Audit& audit, const Frame& frame) {
     append(lines, sample_fact(audit.per_sample, frame));
     append(lines, rank_fact(audit, frame));
     append(lines, memory_fact(audit, frame));
+    append(lines, slo_fact(audit, frame));
+    append(lines, cost_fact(audit, frame));
     append(lines, overhead_fact(audit.overhead, frame));
     return lines;
 }

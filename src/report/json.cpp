@@ -253,6 +253,17 @@ Json findings_json(const std::vector<Finding>& findings) {
     return json;
 }
 
+Json slo_json(const std::optional<Slo>& slo) {
+    if (!slo) return nullptr;
+    return {{"file", slo->file}, {"latency_p95_ms", known(slo->latency_p95_ms)}, {"memory_mb", known(slo->memory_mb)}};
+}
+
+Json cost_json(const std::optional<Cost>& cost) {
+    if (!cost) return nullptr;
+    return {{"file", cost->file},         {"currency", cost->currency}, {"machine", cost->machine},
+            {"per_hour", cost->per_hour}, {"per_run", cost->per_run},   {"per_epoch", known(cost->per_epoch)}};
+}
+
 }  // namespace
 
 std::string render_json(const Audit& audit) {
@@ -273,6 +284,8 @@ std::string render_json(const Audit& audit) {
     json["ceilings"] = ceilings_json(audit.ceilings);
     json["prediction"] = prediction_json(audit.prediction);
     json["probe"] = audit.probe ? run::probe_json(*audit.probe) : Json(nullptr);
+    json["slo"] = slo_json(audit.slo);
+    json["cost"] = cost_json(audit.cost);
     json["findings"] = findings_json(audit.findings);
     json["limits"] = audit.limits;
     json["next"] = text_or_null(audit.next);

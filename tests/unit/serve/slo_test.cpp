@@ -1,15 +1,9 @@
 #include "serve/slo.h"
 
 #include <gtest/gtest.h>
-#include <unistd.h>
-
-#include <filesystem>
-#include <fstream>
 
 namespace headrace::serve {
 namespace {
-
-namespace fs = std::filesystem;
 
 Probe probed() {
     Probe probe;
@@ -21,8 +15,19 @@ Probe probed() {
     return probe;
 }
 
+Slo slo_of(std::string_view text) {
+    const Result<Slo> slo = parse_slo(text, "slo.toml");
+    EXPECT_TRUE(slo) << (slo ? "" : slo.error().message);
+    return slo ? *slo : Slo();
+}
+
+std::string error_of(std::string_view text) {
+    const Result<Slo> slo = parse_slo(text, "slo.toml");
+    return slo ? "none" : slo.error().message;
+}
+
 TEST(Slo, IsMissedWhereTheModelWasMeasured) {
-    const std::optional<Finding> finding = advise_slo(probed(), false);
+    const std::optional<Finding> finding = advise_slo(probed(), nullptr);
     ASSERT_TRUE(finding);
     EXPECT_EQ(finding->id, "serve.slo");
     EXPECT_EQ(finding->area, Area::serve);
@@ -38,47 +43,35 @@ TEST(Slo, IsMissedWhereTheModelWasMeasured) {
         << finding->remedy;
 }
 
-TEST(Slo, IsNoFindingWhereThereIsOneOrNothingWasMeasured) {
-    EXPECT_FALSE(advise_slo(probed(), true));
-    EXPECT_FALSE(advise_slo(Probe(), false));
+TEST(Slo, IsNoFindingWhereItIsKeptOrNothingWasMeasured) {
+    const Slo kept = slo_of("[serve]\nlatency_p95_ms = 2.4\nmemory_mb = 4\n");
+    EXPECT_FALSE(advise_slo(probed(), &kept));
+    EXPECT_FALSE(advise_slo(Probe(), nullptr));
+    EXPECT_FALSE(advise_slo(Probe(), &kept));
 }
 
-// A folder that goes with the test.
-class Folder {
-public:
-    Folder() : path_(fs::temp_directory_path() / ("slo_test." + std::to_string(::getpid()))) {
-        fs::create_directories(path_ / "work");
-        fs::create_directories(path_ / "code");
-        touch("code/train.py");
+TEST(Slo, IsAFindingWhereTheModelTakesMore) {
+    const Slo slow = slo_of("[serve]\nlatency_p95_ms = 2\n");
+    const std::optional<Finding> finding = advise_slo(probed(), &slow);
+    ASSERT_TRUE(finding);
+    EXPECT_EQ(finding->id, "serve.slo");
+    EXPECT_NE(finding->title.find("2.35 ms at the 95th percentile, 2 ms allowed"), std::string::npos) << finding->title;
+    const Slo large = slo_of("[serve]\nlatency_p95_ms = 3\nmemory_mb = 3.5\n");
+    ASSERT_TRUE(advise_slo(probed(), &large));
+    EXPECT_NE(advise_slo(probed(), &large)->title.find(": 3.81 MiB, 3.5 MiB allowed"), std::string::npos);
+}
+
+TEST(Slo, SaysWhatIsWrongInAFile) {
+    EXPECT_EQ(error_of("latency_p95_ms = 12\n"), "slo.toml, line 1: there is no setting latency_p95_ms");
+    EXPECT_EQ(error_of(""), "slo.toml: it has no table [serve]");
+    EXPECT_EQ(error_of("[serve]\nlatency = 12\n"), "slo.toml, line 2: there is no setting serve.latency");
+    for (const char* value : {"0", "-1", "\"12\"", "nan", "inf", "true"}) {
+        EXPECT_EQ(error_of("[serve]\n\nmemory_mb = " + std::string(value)),
+                  "slo.toml, line 3: serve.memory_mb is to be a number above 0")
+            << value;
     }
-    ~Folder() { fs::remove_all(path_); }
-    Folder(const Folder&) = delete;
-    Folder& operator=(const Folder&) = delete;
-
-    void touch(const std::string& name) const { std::ofstream(path_ / name) << "\n"; }
-    fs::path work() const { return path_ / "work"; }
-    std::optional<fs::path> found(const std::string& script) const {
-        return find_slo(work(), {"python", "-u", script, "--config", "other.py"});
-    }
-
-private:
-    fs::path path_;
-};
-
-TEST(Slo, IsLookedForInTheWorkingDirectoryAndBesideTheScript) {
-    const Folder folder;
-    const std::string relative = "../code/train.py", absolute = folder.work().parent_path() / "code/train.py";
-    EXPECT_FALSE(folder.found(relative));
-    EXPECT_FALSE(folder.found(absolute));
-    EXPECT_FALSE(find_slo("", {}));
-    folder.touch("code/slo.toml");
-    EXPECT_TRUE(folder.found(relative));
-    EXPECT_TRUE(folder.found(absolute));
-    EXPECT_FALSE(folder.found("missing.py"));
-    EXPECT_FALSE(find_slo(folder.work(), {"torchrun"}));
-    folder.touch("work/slo.toml");
-    EXPECT_TRUE(folder.found(absolute) == folder.work() / "slo.toml");
-    EXPECT_TRUE(find_slo(folder.work(), {"torchrun"}));
+    EXPECT_EQ(error_of("[serve]\nmemory_mb = \n").rfind("slo.toml, line 2: it is no TOML: ", 0), 0U)
+        << error_of("[serve]\nmemory_mb = \n");
 }
 
 }  // namespace

@@ -1,0 +1,20 @@
+// Files that a user writes for a program, such as slo.toml: where they are looked for.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace headrace::sys {
+
+// The file of that name in the working directory of a command, or beside the script that it runs: its first word that
+// ends in .py and names a file. None where there is none, or the directory is not known.
+std::optional<std::filesystem::path> find_user_file(const std::filesystem::path& directory,
+                                                    const std::vector<std::string>& command, const std::string& name);
+
+// The folder for the user's own settings of headrace: $XDG_CONFIG_HOME/headrace, or ~/.config/headrace. Empty where
+// neither is known.
+std::filesystem::path settings_folder();
+
+}  // namespace headrace::sys
