@@ -29,7 +29,7 @@ THREE_PASSES = ("--samples", "160", "--epochs", "3", "--host-ms", "4")
 def audited(folder: Path, *arguments: str, settings: Path | None = None) -> Audited:
     """An audit of train.py in a folder."""
     environment = {} if settings is None else {"XDG_CONFIG_HOME": str(settings)}
-    done = audit(program("train.py", *arguments), home=folder / "home", cwd=folder, options=(), environment=environment)
+    done = audit(program("train.py", *arguments), home=folder / "home", cwd=folder, options=(), env=environment)
     assert done.returncode == 0, done.stderr
     jsonschema.Draft202012Validator(schema("report")).validate(done.report)
     return done
