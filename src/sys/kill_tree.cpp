@@ -2,9 +2,12 @@
 
 #include <sys/types.h>
 
+#include <algorithm>
 #include <csignal>
+#include <iterator>
 #include <optional>
 #include <set>
+#include <string>
 #include <unordered_map>
 #include <vector>
 
@@ -37,13 +40,24 @@ std::size_t stop_below(std::uint32_t root, std::set<std::uint32_t>& known) {
     return found;
 }
 
+// Whether it does nothing but remove what other processes leave behind.
+bool cleans_up(std::uint32_t pid) {
+    const std::string command = read_command_line(pid);
+    return command.find("from multiprocessing.resource_tracker import main") != std::string::npos ||
+           command.find("torch_shm_manager") != std::string::npos;
+}
+
 }  // namespace
 
 void kill_below(std::uint32_t root) {
     std::set<std::uint32_t> known;
     for (int round = 0; round < most_rounds && stop_below(root, known) > 0; ++round) {
     }
+    std::vector<std::uint32_t> helpers;
+    std::copy_if(known.begin(), known.end(), std::back_inserter(helpers), cleans_up);
+    for (const std::uint32_t pid : helpers) known.erase(pid);
     for (const std::uint32_t pid : known) (void)::kill(static_cast<pid_t>(pid), SIGKILL);
+    for (const std::uint32_t pid : helpers) (void)::kill(static_cast<pid_t>(pid), SIGCONT);
 }
 
 }  // namespace headrace::sys

@@ -9,6 +9,7 @@ import dataclasses
 import hashlib
 import os
 import random
+import time
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--epochs", type=int, default=4)
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--make-ms", type=float, default=4)
+    parser.add_argument("--wait-ms", type=float, default=0)
     parser.add_argument("--host-ms", type=float, default=8)
     parser.add_argument("--workers", type=int, default=0)
     parser.add_argument("--method", choices=["fork", "spawn", "forkserver"], default="fork")
@@ -64,6 +66,8 @@ class Samples(Dataset[dict[str, Any]]):
     def __getitem__(self, index: int) -> dict[str, Any]:
         options = self.options
         work.compute(options.make_ms * 1e-3)
+        if options.wait_ms:
+            time.sleep(options.wait_ms * 1e-3)
         own = np.random.default_rng(index)
         image = own.integers(0, 255, (40, 30, 3), dtype=np.uint8)
         tensor = torch.from_numpy(own.standard_normal((3, 32, 24)).astype(np.float32)).permute(1, 2, 0)

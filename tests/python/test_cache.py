@@ -103,7 +103,8 @@ def test_found_with_workers_too(tmp_path: Path, arguments: tuple[str, ...]) -> N
     assert finding["gain"]["ratio"]["predicted"] > 2
 
 
-SHORT = ("--samples", "80", "--make-ms", "3", "--host-ms", "1", "--epochs", "3")
+# Two workers that only computed would leave no core to the loop, and there the replay is not near enough.
+SHORT = ("--samples", "80", "--make-ms", "1", "--wait-ms", "3", "--host-ms", "1", "--epochs", "3")
 KINDS = [
     ("--workers", "0"),
     ("--workers", "2"),

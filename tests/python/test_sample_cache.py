@@ -307,7 +307,7 @@ def test_processes_at_once_and_one_that_is_killed(tmp_path: Path) -> None:
 
 def test_another_process_finds_it_by_its_descriptor(tmp_path: Path) -> None:
     """As a spawned worker does, which has inherited nothing."""
-    cache = sample_cache.Cache(1 << 20, str(tmp_path / "cache"))
+    cache = sample_cache.Cache((1 << 20) + 5, str(tmp_path / "cache"))
     own = Numbers()
     handed = cache.handed(own)
     assert cache.handed(own)[3] == handed[3], "the same for the next pass"

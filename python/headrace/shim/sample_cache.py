@@ -285,7 +285,7 @@ class Cache:
     """The caches of this process: one at a time, that of the dataset that was iterated last."""
 
     def __init__(self, size: int, path: str) -> None:
-        self._size = size
+        self._size = size // 8 * 8  # whole words
         self._counts = Counts(path)
         self._dataset: Any = None
         self._store: Store | None = None
