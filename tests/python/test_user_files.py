@@ -63,8 +63,16 @@ def test_without_prices_nothing_is_said_of_them(tmp_path: Path) -> None:
     ("name", "content", "why"),
     [
         ("prices.toml", "currency = \n", "line 1: it is no TOML"),
-        ("prices.toml", 'currency = "EUR"\n[machine.a]\nper_hour = 0\ncores = 1\n', "line 3: machine.a.per_hour is to be"),
-        ("prices.toml", 'currency = "EUR"\n[machine.a]\nper_hour = 1\ncores = 999\n', "none of its machines has as many"),
+        (
+            "prices.toml",
+            'currency = "EUR"\n[machine.a]\nper_hour = 0\ncores = 1\n',
+            "line 3: machine.a.per_hour is to be",
+        ),
+        (
+            "prices.toml",
+            'currency = "EUR"\n[machine.a]\nper_hour = 1\ncores = 999\n',
+            "none of its machines has as many",
+        ),
         ("slo.toml", "[serve]\nlatency = 3\n", "line 2: there is no setting serve.latency"),
         ("slo.toml", "[serve]\nmemory_mb = \xff\n", "it is no TOML"),
     ],

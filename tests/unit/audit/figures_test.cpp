@@ -68,9 +68,9 @@ TEST(Figures, GiveTheSameAuditBack) {
 
 bool is_of_later_runs(const std::string& name) {
     return (name.starts_with("loaders.") && name.ends_with(".threads")) || name == "stopped" || name == "ceilings" ||
-           name == "findings" || name.starts_with("prediction.") || name.ends_with(".loader") ||
-           name == "steady.pass_steps" || name.ends_with(".fix.kind") || name.ends_with(".fix.rows") ||
-           name.ends_with(".fix.precision") || name.ends_with(".fix.cache_bytes") ||
+           name == "findings" || name == "slo" || name == "cost" || name.starts_with("prediction.") ||
+           name.ends_with(".loader") || name == "steady.pass_steps" || name.ends_with(".fix.kind") ||
+           name.ends_with(".fix.rows") || name.ends_with(".fix.precision") || name.ends_with(".fix.cache_bytes") ||
            name.ends_with(".interval_scale") || name.ends_with(".diff");
 }
 
@@ -103,6 +103,8 @@ TEST(Figures, AreAllNeeded) {
 Audit advised(Audit audit) {
     audit.ceilings = {{"transport", 700.5, Basis::derived}, {"compute", 900, Basis::measured}};
     audit.prediction = {true, -0.01, 0.02, ""};
+    audit.slo = Slo{"slo.toml", 12, std::nullopt};
+    audit.cost = Cost{"prices.toml", "EUR", "small", 0.2, 0.01, 0.002};
     Finding finding;
     finding.id = "input.workers";
     finding.title = "2 workers instead of none";
@@ -127,6 +129,10 @@ TEST(Figures, GiveTheAdviceBack) {
     EXPECT_EQ(derive(*back).figures, figures);
     EXPECT_EQ(back->ceilings.at(1).basis, Basis::measured);
     EXPECT_EQ(back->prediction.mean_error, -0.01);
+    ASSERT_TRUE(back->slo && back->cost);
+    EXPECT_EQ(back->slo->latency_p95_ms, 12);
+    EXPECT_FALSE(back->slo->memory_mb);
+    EXPECT_EQ(back->cost->per_epoch, 0.002);
     EXPECT_EQ(back->findings.at(0).gain->seconds_per_run.low, -1);
     EXPECT_EQ(back->findings.at(0).fix.persistent_workers, true);
     EXPECT_EQ(back->findings.at(1).area, Area::serve);

@@ -24,7 +24,7 @@ TEST(RenderJson, HasEveryKeyInTheDocumentedOrder) {
         const Json json = parsed(audit);
         EXPECT_EQ(keys(json),
                   "schema run ledger ranks steady input memory outside overhead ceilings prediction "
-                  "probe findings limits next");
+                  "probe slo cost findings limits next");
         EXPECT_EQ(
             keys(json["run"]),
             "id name command started wall_seconds exit_code signal outcome machine code framework processes ranks");

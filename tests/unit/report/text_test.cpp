@@ -187,6 +187,25 @@ TEST(RenderText, ShowsWhatSavesTimeOutsideTheSteps) {
 )");
 }
 
+TEST(RenderText, ShowsWhatItCostsAndWhatTheModelMayTake) {
+    Audit audit = made_up::input_bound();
+    EXPECT_EQ(render_text(audit, {}).find("Cost"), std::string::npos);
+    audit.slo = Slo{"slo.toml", 12, 400};
+    EXPECT_NE(render_text(audit, {}).find("SLO        not measured: audit the program with --probe"),
+              std::string::npos);
+    audit.probe.emplace();
+    audit.probe->single_sample_seconds = 1.2e-3;
+    audit.probe->single_sample_p95_seconds = 2.5e-3;
+    audit.probe->model_bytes = 4 << 20;
+    audit.cost = Cost{"prices.toml", "EUR", "a\x1b[2Jb", 36, 3.72, 0.744};
+    const std::string text = render_text(audit, {});
+    EXPECT_NE(text.find("SLO        2.50 of 12.0 ms at the 95th percentile of one sample, 4.00 of 400 MiB"),
+              std::string::npos)
+        << text;
+    EXPECT_NE(text.find("Cost       3.72 EUR the run, 0.744 an epoch (a\\x1b[2Jb, 36 an hour)"), std::string::npos)
+        << text;
+}
+
 TEST(RenderText, SaysWhyNothingIsPredicted) {
     Audit audit = made_up::input_bound();
     EXPECT_EQ(advice_of(audit), "");
