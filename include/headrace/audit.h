@@ -1,6 +1,5 @@
-// Reads a run and says where its time went. The same run gives the same answer; beside it only what the user has written
-// is read: the lines of the program that a finding names, slo.toml and prices.toml.
-// Method: docs/ledger.md.
+// Reads a run and says where its time went. The same run gives the same answer; beside it only what the user has
+// written is read: the lines of the program that a finding names, slo.toml and prices.toml. Method: docs/ledger.md.
 #pragma once
 
 #include "headrace/ledger.h"

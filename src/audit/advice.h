@@ -10,8 +10,7 @@
 namespace headrace::audit {
 
 // Sets the ceilings, the prediction and the findings of an audit that is complete but for them.
-void add_advice(const Recording& recording, const std::vector<Trainer>& trainers, const UserFiles& files,
-                Audit& audit);
+void add_advice(const Recording& recording, const std::vector<Trainer>& trainers, const UserFiles& files, Audit& audit);
 
 // Adds what only runs side by side show: `earlier` are probes of earlier runs of the same command.
 void add_repeated(const std::vector<Probe>& earlier, Audit& audit);

@@ -13,7 +13,8 @@ namespace {
 // What `parse` makes of a file; none, with a sentence, where it cannot.
 template <class T>
 std::optional<T> read_user_file(const std::optional<std::filesystem::path>& path,
-                                Result<T> (*parse)(std::string_view, const std::string&), std::vector<std::string>& wrong) {
+                                Result<T> (*parse)(std::string_view, const std::string&),
+                                std::vector<std::string>& wrong) {
     if (!path) return std::nullopt;
     const Result<std::string> text = sys::read_whole(*path);
     Result<T> parsed = text ? parse(*text, path->string()) : Result<T>(tl::unexpected(text.error()));
@@ -53,8 +54,8 @@ std::optional<Cost> cost_of(const UserFiles& files, const Audit& audit) {
         const Ledger& ledger = audit.ranks.front();
         const double passes =
             static_cast<double>(audit.steady.steps + 1) / static_cast<double>(*audit.steady.pass_steps);
-        const double training = ledger.wall_seconds - startup_seconds(ledger) -
-                                ledger.seconds[static_cast<std::size_t>(Entry::teardown)];
+        const double training =
+            ledger.wall_seconds - startup_seconds(ledger) - ledger.seconds[static_cast<std::size_t>(Entry::teardown)];
         cost.per_epoch = per_second * training / passes;
     }
     return cost;

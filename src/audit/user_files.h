@@ -17,8 +17,8 @@ struct UserFiles {
     std::vector<std::string> limits;               // what is wrong in them, a sentence each
 };
 
-// slo.toml and prices.toml, in the working directory of the run or beside its script; prices also in the user's folder of
-// settings. A file that cannot be read is as good as absent, but for its sentence.
+// slo.toml and prices.toml, in the working directory of the run or beside its script; prices also in the user's folder
+// of settings. A file that cannot be read is as good as absent, but for its sentence.
 UserFiles read_user_files(const RunInfo& run);
 
 // What the run costs; none without prices of the machine. The ledger of rank 0 and the steady part are there.

@@ -33,8 +33,8 @@ Result<std::optional<double>> number_above_0(const toml::table& table, std::stri
     if (node == nullptr) return std::nullopt;
     const std::optional<double> number = node->is_number() ? node->value<double>() : std::nullopt;
     if (number && std::isfinite(*number) && *number > 0) return number;
-    return fail(ErrorCode::invalid_argument, fmt::format("{}, line {}: {}{} is to be a number above 0", file,
-                                                         node->source().begin.line, path, key));
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{}, line {}: {}{} is to be a number above 0", file, node->source().begin.line, path, key));
 }
 
 Result<std::optional<std::string>> text_of(const toml::table& table, std::string_view key, const std::string& file,
@@ -42,8 +42,8 @@ Result<std::optional<std::string>> text_of(const toml::table& table, std::string
     const toml::node* node = table.get(key);
     if (node == nullptr) return std::nullopt;
     if (std::optional<std::string> text = node->value_exact<std::string>(); text && !text->empty()) return text;
-    return fail(ErrorCode::invalid_argument, fmt::format("{}, line {}: {}{} is to be a text", file,
-                                                         node->source().begin.line, path, key));
+    return fail(ErrorCode::invalid_argument,
+                fmt::format("{}, line {}: {}{} is to be a text", file, node->source().begin.line, path, key));
 }
 
 }  // namespace headrace::base

@@ -13,8 +13,8 @@
 
 namespace headrace::base {
 
-// All of these fail with invalid_argument. `file` is how a message names it; `path` is that of the table in it, empty or
-// with a dot at its end ("serve.").
+// All of these fail with invalid_argument. `file` is how a message names it; `path` is that of the table in it, empty
+// or with a dot at its end ("serve.").
 
 Result<toml::table> parse_toml(std::string_view text, const std::string& file);
 

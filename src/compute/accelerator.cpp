@@ -5,7 +5,7 @@
 namespace headrace::compute {
 namespace {
 
-constexpr double mostly = 0.6;       // of the steps
+constexpr double mostly = 0.6;  // of the steps
 constexpr double hardly = 0.05;
 constexpr double input_at_most = 0.1;  // above it the loader is what is too small
 
@@ -32,7 +32,8 @@ std::optional<Finding> advise_accelerator(const AcceleratorUse& use) {
     finding.area = Area::compute;
     finding.kind = FixKind::by_hand;
     finding.evidence = fmt::format(
-        "Of {:.1f} s in {} steps the host waited {:.1f} s for the device ({:.0f} %), in {} waits, and computed or asked "
+        "Of {:.1f} s in {} steps the host waited {:.1f} s for the device ({:.0f} %), in {} waits, and computed or "
+        "asked "
         "for work for {:.1f} s; {:.1f} s were spent waiting for input.",
         use.step_seconds, use.steps, use.device_seconds, 100 * device, use.waits, use.host_seconds, use.input_seconds);
     return finding;

@@ -62,8 +62,10 @@ std::optional<Finding> advise_cores(const CoresUse& use) {
     finding.area = Area::compute;
     finding.kind = FixKind::by_hand;
     finding.title = fmt::format("{} of {:.3g} usable cores would do", fewer->cores, count);
-    finding.evidence = fmt::format("On {} the replay of the loop takes {:.2f} times as long", fewer->cores, fewer->slower);
-    if (use.busy) finding.evidence += fmt::format("; of {:.3g} cores {:.2f} were busy on the average", count, *use.busy);
+    finding.evidence =
+        fmt::format("On {} the replay of the loop takes {:.2f} times as long", fewer->cores, fewer->slower);
+    if (use.busy)
+        finding.evidence += fmt::format("; of {:.3g} cores {:.2f} were busy on the average", count, *use.busy);
     finding.evidence += ".";
     if (const MachinePrice* price = cheaper(use, *fewer)) {
         const double hours = use.run_seconds / 3600;

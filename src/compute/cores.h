@@ -17,13 +17,13 @@ struct CoresUse {
     std::span<const replay::ThreadPoint> threads = {};
     std::optional<double> busy = {};  // cores, on the average of the whole run
     double run_seconds = 0;
-    double memory_bytes = 0;               // that the run had at its peak; 0: not known
-    const Prices* prices = nullptr;        // null: none are known
+    double memory_bytes = 0;                // that the run had at its peak; 0: not known
+    const Prices* prices = nullptr;         // null: none are known
     const MachinePrice* machine = nullptr;  // of them, that the run was on
 };
 
-// The finding compute.cores: half of the cores, or fewer, are enough for 97 % of the speed. It promises no speed, and says
-// what a machine with fewer cores would save where the table of prices has one.
+// The finding compute.cores: half of the cores, or fewer, are enough for 97 % of the speed. It promises no speed, and
+// says what a machine with fewer cores would save where the table of prices has one.
 std::optional<Finding> advise_cores(const CoresUse& use);
 
 }  // namespace headrace::compute

@@ -27,9 +27,9 @@ Result<MachinePrice> parse_machine(std::string_view name, const toml::table& tab
         return tl::unexpected(known.error());
     }
     std::optional<double> per_hour, cores, accelerators;
-    for (const auto& [key, value] : {std::pair{"per_hour", &per_hour}, std::pair{"cores", &cores},
-                                     std::pair{"memory_gib", &machine.memory_gib},
-                                     std::pair{"accelerators", &accelerators}}) {
+    for (const auto& [key, value] :
+         {std::pair{"per_hour", &per_hour}, std::pair{"cores", &cores}, std::pair{"memory_gib", &machine.memory_gib},
+          std::pair{"accelerators", &accelerators}}) {
         Result<std::optional<double>> number = base::number_above_0(table, key, file, path);
         if (!number) return tl::unexpected(number.error());
         *value = *number;
@@ -48,9 +48,8 @@ Result<MachinePrice> parse_machine(std::string_view name, const toml::table& tab
 // Whether all accelerators of a machine are those of a price.
 bool has_accelerators(const MachinePrice& price, const std::vector<std::string>& accelerators) {
     return static_cast<double>(accelerators.size()) == price.accelerators &&
-           std::all_of(accelerators.begin(), accelerators.end(), [&](const std::string& name) {
-               return name.find(price.accelerator) != std::string::npos;
-           });
+           std::all_of(accelerators.begin(), accelerators.end(),
+                       [&](const std::string& name) { return name.find(price.accelerator) != std::string::npos; });
 }
 
 }  // namespace

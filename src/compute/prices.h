@@ -34,8 +34,8 @@ struct Prices {
 // Fails with invalid_argument and a sentence that names `file` and what is wrong in it.
 Result<Prices> parse_prices(std::string_view text, const std::string& file);
 
-// The machine of the table that a run was on: the one that `here` names, else the only one with as many cores and the same
-// accelerators. Fails with invalid_argument where there is none, or more than one.
+// The machine of the table that a run was on: the one that `here` names, else the only one with as many cores and the
+// same accelerators. Fails with invalid_argument where there is none, or more than one.
 Result<MachinePrice> machine_of(const Prices& prices, const Machine& machine);
 
 // Whether it has the same accelerators, and so many cores and so much memory (bytes) at the least.

@@ -54,8 +54,8 @@ Finding without_limits(const Probe& probe) {
 std::string above(const Probe& probe, const Slo& slo) {
     std::string text;
     if (slo.latency_p95_ms && p95_of(probe) * 1e3 > *slo.latency_p95_ms) {
-        text = fmt::format("{:.2f} ms at the 95th percentile, {:g} ms allowed", p95_of(probe) * 1e3,
-                           *slo.latency_p95_ms);
+        text =
+            fmt::format("{:.2f} ms at the 95th percentile, {:g} ms allowed", p95_of(probe) * 1e3, *slo.latency_p95_ms);
     }
     const double memory = static_cast<double>(probe.model_bytes.value_or(0)) / mebibyte;
     if (slo.memory_mb && memory > *slo.memory_mb) {
@@ -71,7 +71,8 @@ Result<Slo> parse_slo(std::string_view text, const std::string& file) {
     if (!parsed) return fail(parsed.error().code, parsed.error().message);
     Slo slo;
     slo.file = file;
-    if (Result<void> known = base::only_keys(*parsed, {"serve"}, file, ""); !known) return tl::unexpected(known.error());
+    if (Result<void> known = base::only_keys(*parsed, {"serve"}, file, ""); !known)
+        return tl::unexpected(known.error());
     const toml::table* serve = (*parsed)["serve"].as_table();
     if (serve == nullptr) return fail(ErrorCode::invalid_argument, file + ": it has no table [serve]");
     if (Result<void> known = base::only_keys(*serve, {"latency_p95_ms", "memory_mb"}, file, "serve."); !known) {

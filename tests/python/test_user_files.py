@@ -66,12 +66,12 @@ def test_without_prices_nothing_is_said_of_them(tmp_path: Path) -> None:
         (
             "prices.toml",
             'currency = "EUR"\n[machine.a]\nper_hour = 0\ncores = 1\n',
-            "line 3: machine.a.per_hour is to be",
+            "machine.a.per_hour is to be",
         ),
         (
             "prices.toml",
             'currency = "EUR"\n[machine.a]\nper_hour = 1\ncores = 999\n',
-            "none of its machines has as many",
+            "none of its machines",
         ),
         ("slo.toml", "[serve]\nlatency = 3\n", "line 2: there is no setting serve.latency"),
         ("slo.toml", "[serve]\nmemory_mb = \xff\n", "it is no TOML"),

@@ -50,18 +50,21 @@ TEST(Prices, KnowTheMachineByItsCoresAndAccelerators) {
     EXPECT_EQ(name_of(prices, machine_with(2)), "small");
     EXPECT_EQ(name_of(prices, machine_with(16)), "large");
     EXPECT_EQ(name_of(prices, machine_with(16, {"NVIDIA A10G", "NVIDIA A10G"})), "gpu");
-    const std::string one = "prices.toml: none of its machines has as many cores (16) and accelerators (1) as this one; "
-                            "name it: here = \"NAME\"";
+    const std::string one =
+        "prices.toml: none of its machines has as many cores (16) and accelerators (1) as this one; "
+        "name it: here = \"NAME\"";
     EXPECT_EQ(name_of(prices, machine_with(16, {"NVIDIA A10G"})), one);
     EXPECT_EQ(name_of(prices_of("here = \"large\"" + std::string(table)), machine_with(3)), "large");
     EXPECT_EQ(name_of(prices_of("here = \"huge\"" + std::string(table)), machine_with(2)),
               "prices.toml: here names \"huge\", which it does not have");
     const Prices twice = prices_of(std::string(table) + "[machine.other]\nper_hour = 2\ncores = 2\n");
-    EXPECT_NE(name_of(twice, machine_with(2)).find("several of its machines have as many cores (2)"), std::string::npos);
+    EXPECT_NE(name_of(twice, machine_with(2)).find("several of its machines have as many cores (2)"),
+              std::string::npos);
 }
 
 TEST(Prices, SayWhatIsWrongInThem) {
-    EXPECT_EQ(error_of("[machine.a]\nper_hour = 1\ncores = 1\n"), "prices.toml: currency is needed, for example \"USD\"");
+    EXPECT_EQ(error_of("[machine.a]\nper_hour = 1\ncores = 1\n"),
+              "prices.toml: currency is needed, for example \"USD\"");
     EXPECT_EQ(error_of("currency = \"USD\"\n"), "prices.toml: it has no table [machine.NAME]");
     EXPECT_EQ(error_of("currency = \"USD\"\nmachine = 3\n"), "prices.toml: it has no table [machine.NAME]");
     EXPECT_EQ(error_of("currency = \"USD\"\n[machine]\na = 1\n"), "prices.toml: machine.a is no table");
