@@ -4,7 +4,6 @@
 #include <unistd.h>
 
 #include <cerrno>
-#include <charconv>
 #include <cstdlib>
 #include <filesystem>
 #include <memory>
@@ -13,6 +12,7 @@
 #include "audit/shim.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/number.h"
 #include "cli/output.h"
 #include "cli/runs.h"
 #include "headrace/report.h"
@@ -57,9 +57,8 @@ Result<void> check_name(const std::string& name) {
 
 Result<std::optional<std::uint64_t>> steps_of(const std::optional<std::string>& text) {
     if (!text) return std::nullopt;
-    std::uint64_t steps = 0;
-    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), steps);
-    if (error != std::errc() || end != text->data() + text->size() || steps == 0) {
+    const std::optional<std::uint64_t> steps = number_in<std::uint64_t>(*text);
+    if (!steps || *steps == 0) {
         return refuse("--max-steps is '" + *text + "': give a whole number of steps, 1 or more");
     }
     return steps;
@@ -70,12 +69,11 @@ Result<double> probe_of(const std::optional<std::string>& text) {
     constexpr double usual = 30, least = 1, most = 3600;
     if (!text) return 0.0;
     if (text->empty()) return usual;
-    double seconds = 0;
-    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), seconds);
-    if (error != std::errc() || end != text->data() + text->size() || !(seconds >= least && seconds <= most)) {
+    const std::optional<double> seconds = number_in<double>(*text);
+    if (!seconds || !(*seconds >= least && *seconds <= most)) {
         return refuse("--probe is '" + *text + "': give seconds from 1 to 3600, for example --probe=30");
     }
-    return seconds;
+    return *seconds;
 }
 
 Result<void> check_json(const std::string& file) {

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <charconv>
 #include <filesystem>
 #include <memory>
 
@@ -11,6 +10,7 @@
 #include "base/shell.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/number.h"
 #include "cli/output.h"
 #include "cli/runs.h"
 #include "headrace/report.h"
@@ -41,9 +41,8 @@ int refuse(std::string_view sentence) { return tell(sentence, exit_bad_input); }
 Result<std::optional<std::uint64_t>> number_of(const std::optional<std::string>& text, const char* option,
                                                std::uint64_t least, std::uint64_t most) {
     if (!text) return std::nullopt;
-    std::uint64_t number = 0;
-    const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), number);
-    if (error != std::errc() || end != text->data() + text->size() || number < least || number > most) {
+    const std::optional<std::uint64_t> number = number_in<std::uint64_t>(*text);
+    if (!number || *number < least || *number > most) {
         return fail(ErrorCode::invalid_argument,
                     fmt::format("{} is '{}': give a whole number from {} to {}", option, *text, least, most));
     }
