@@ -102,25 +102,36 @@ class Bench:
             raise SystemExit(f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-2000:]}")
         return done.stdout
 
+    def home(self, program: Program) -> list[str]:
+        """The option that names where the runs of a program are kept: trials of one teach nothing about another."""
+        return ["--dir", str((self.options.runs or self.place) / program.name)]
+
     def audit(self, program: Program, point: Point) -> None:
         """Audits it, and tries what nothing else measures."""
         report, trial = self.place / "report.json", self.place / "trial.json"
-        headrace = str(self.options.headrace)
+        headrace, home = str(self.options.headrace), self.home(program)
         probe = [f"--probe={self.options.probe}"] if self.options.probe else []
-        self.run([headrace, "audit", "--quiet", *probe, "--json", str(report), "--", *self.command(program, point)])
+        options = [*home, "--quiet", *probe, "--json", str(report)]
+        self.run([headrace, "audit", *options, "--", *self.command(program, point)])
         content = json.loads(report.read_text(encoding="utf-8"))
-        kept = {name: content[name] for name in ("findings", "prediction", "ceilings", "probe", "limits")}
+        kept = essence(content)
         for finding in predictions(content):
             to = target(point, finding)
             if (to is not None and program.own_clock) or finding["try"] is None:
                 continue
             trial.unlink(missing_ok=True)
-            pairs = ["--pairs", str(self.options.repeat), "--quiet", "--json", str(trial)]
-            self.run([headrace, "try", "--fix", finding["id"], *pairs])
+            pairs = ["--pairs", str(max(2, self.options.repeat)), "--quiet", "--json", str(trial)]
+            self.run([headrace, "try", *home, "--fix", finding["id"], *pairs])
             if trial.exists():
                 measured = json.loads(trial.read_text(encoding="utf-8"))["measured"]["ratio"]
                 self.kept.add("trial", program, point, measured, finding["id"])
         self.kept.add("report", program, point, kept)  # the last, so that one which was interrupted is done again
+
+    def predict(self, program: Program) -> None:
+        """Predicts again from the kept runs, with the headrace of now."""
+        for point, old in list(self.kept.programs[program.name].reports.items()):
+            words = [str(self.options.headrace), "report", *self.home(program), old["id"], "--json", "-"]
+            self.kept.add("report", program, point, essence(json.loads(self.run(words))))
 
     def plain(self, program: Program, point: Point) -> None:
         """Runs it without headrace, and keeps its samples a second."""
@@ -157,6 +168,12 @@ class Bench:
                     yield to
 
 
+def essence(report: dict[str, Any]) -> dict[str, Any]:
+    """What is kept of the report of an audit."""
+    names = ("findings", "prediction", "ceilings", "probe", "limits", "steady")
+    return {"id": report["run"]["id"]} | {name: report[name] for name in names}
+
+
 def shown(case: Case) -> list[str]:
     """A row of the table."""
     head = [case.program, case.point.words]
@@ -182,6 +199,10 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=5, help="of a run, once it is steady (5)")
     parser.add_argument("--probe", type=int, default=15, metavar="SECONDS", help="of each audit; 0: none (15)")
     parser.add_argument("--keep", type=Path, default=ROOT / "build" / "accuracy.jsonl", metavar="FILE")
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="keep the folders of the audited runs there")
+    parser.add_argument(
+        "--predict", action="store_true", help="measure nothing: predict again from the runs in --runs, and show it"
+    )
     parser.add_argument("--show", action="store_true", help="measure nothing: show what is kept")
     parser.add_argument("--data", type=Path, default=ROOT / ".cache" / "corpus", help="the photos")
     parser.add_argument("--headrace", type=Path, default=ROOT / ".venv" / "bin" / "headrace")
@@ -199,7 +220,12 @@ def main() -> int:
     print(f"{here['cpu']}, {here['cores']} cores, kernel {here['kernel']}, headrace {here['headrace']}", flush=True)
     kept = Kept(options.keep)
     programs = [one for one in LIST if one.name in wanted]
-    if not options.show:
+    if options.predict:
+        if options.runs is None:
+            raise SystemExit("--predict needs --runs: the folder that a run with --runs has filled")
+        for program in programs:
+            Bench(options, options.runs, kept).predict(program)
+    elif not options.show:
         with tempfile.TemporaryDirectory(prefix="headrace-accuracy-") as place:
             for program in programs:
                 Bench(options, Path(place), kept).measure(program)

@@ -49,6 +49,7 @@ struct Shape {
     double threads = 1;  // of a step
     int passes = 1;
     int set_threads = 0;  // that the process has, 0: not recorded
+    double device = 0;    // ms of a step that the host waits for an accelerator, before its backward; 0: there is none
 };
 
 std::string config_of(const Shape& shape, const std::string& rest) {
@@ -77,8 +78,12 @@ Run alone(const Shape& shape) {
             clock.use(shape.fetch - shape.blocked);
             clock.after(end);
             clock.use(shape.step - shape.idle, 0, shape.threads);
-            t.interval(Kind::forward, end + 2e-3, end + 2)
-                .interval(Kind::backward, end + 2, end + shape.step - 1)
+            t.interval(Kind::forward, end + 2e-3, end + 2);
+            if (shape.device > 0) {
+                t.interval(Kind::transfer, end + 2, end + 2.5)
+                    .interval(Kind::device_wait, end + 2.5, end + 2.5 + shape.device);
+            }
+            t.interval(Kind::backward, end + 2.5 + shape.device, end + shape.step - 1)
                 .interval(Kind::optimizer, end + shape.step - 1, end + shape.step);
             at = end + shape.step;
         }
@@ -89,6 +94,7 @@ Run alone(const Shape& shape) {
     }
     Run run = run_of({t}, at + 1);
     run.info.machine.cores_usable = 2;
+    if (shape.device > 0) run.info.machine.accelerators = {"NVIDIA A10G"};
     return run;
 }
 
@@ -278,6 +284,39 @@ TEST(Advice, HasNoFindingOfAProbeThatShowsNothingToWin) {
     for (const std::string& id : ids(probed(with_worker({.fetch = 90, .blocked = 88, .step = 30}), made_probe()))) {
         EXPECT_TRUE(id == "input.workers" || id == "serve.slo" || id == "compute.batch") << id;
     }
+}
+
+const Finding* finding_of(const Audit& audit, const std::string& id) {
+    const auto found =
+        std::find_if(audit.findings.begin(), audit.findings.end(), [&](const Finding& one) { return one.id == id; });
+    return found == audit.findings.end() ? nullptr : &*found;
+}
+
+TEST(Advice, SaysThatAnAcceleratorDoesNotFit) {
+    const Audit waits = headrace::analyze(alone({.fetch = 2.2, .step = 50, .device = 40}));
+    EXPECT_FALSE(waits.prediction.valid);
+    ASSERT_NE(finding_of(waits, "compute.accelerator"), nullptr);
+    EXPECT_EQ(finding_of(waits, "compute.accelerator")->title, "NVIDIA A10G is too small for the step");
+    const Audit asks = headrace::analyze(alone({.fetch = 2.2, .step = 50, .device = 1}));
+    ASSERT_NE(finding_of(asks, "compute.accelerator"), nullptr);
+    EXPECT_EQ(finding_of(asks, "compute.accelerator")->title, "NVIDIA A10G is too large for the step");
+    EXPECT_EQ(finding_of(headrace::analyze(alone({.fetch = 40, .step = 50, .device = 40})), "compute.accelerator"),
+              nullptr);
+    EXPECT_EQ(finding_of(headrace::analyze(alone({.fetch = 2.2, .step = 50})), "compute.accelerator"), nullptr);
+}
+
+TEST(Advice, HasCeilingsOfALoopThatIsNotPredicted) {
+    const Audit audit = headrace::analyze(alone({.fetch = 20, .step = 50, .device = 40}));
+    const auto ceiling = [&](const std::string& name) {
+        const auto found = std::find_if(audit.ceilings.begin(), audit.ceilings.end(),
+                                        [&](const Ceiling& one) { return one.name == name; });
+        return found == audit.ceilings.end() ? 0 : found->samples_per_second;
+    };
+    EXPECT_NEAR(ceiling("transfer"), 4 / 0.5e-3, 200);  // half a millisecond for a batch of four
+    EXPECT_NEAR(ceiling("compute"), 4 / 49.5e-3, 2);
+    EXPECT_TRUE(std::is_sorted(audit.ceilings.begin(), audit.ceilings.end(), [](const Ceiling& x, const Ceiling& y) {
+        return x.samples_per_second < y.samples_per_second;
+    }));
 }
 
 TEST(Advice, IsNoneWhereTooLittleIsKnown) {
