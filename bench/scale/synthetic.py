@@ -48,7 +48,7 @@ class Shape:
     """How large the run is."""
 
     steps: int
-    workers: int
+    workers: int  # 0: the training thread makes its batches, and so the replay can make the run again
     epoch: int = 5000  # steps; an evaluation follows each
 
 
@@ -130,15 +130,18 @@ class Program:
         self.worker = (self.batch - 1) % max(shape.workers, 1)
         self.fetch_at = self.wait_at + self.wait // 4
         self.fetch = self.wait // 2
+        if shape.workers == 0:
+            self.fetch_at, self.fetch = self.wait_at + 1000, self.wait - 2000
         self.collate = self.fetch // 5
         self.fetch_cpu = self.fetch * 3 // 5  # collate included
         self.collate_cpu = self.collate
 
     def looks(self) -> list[NDArray[Any]]:
         """What the training thread used before and after each wait: all the time that it did not wait."""
-        waited = np.cumsum(self.wait)
+        waits = self.wait if self.shape.workers else self.wait - self.fetch_cpu
+        waited = np.cumsum(waits)
         before, after = self.wait_at - 300, self.wait_at + self.wait + 300
-        used_before = before - self.began - (waited - self.wait)
+        used_before = before - self.began - (waited - waits)
         used_after = after - self.began - waited
         return [
             look
@@ -149,7 +152,9 @@ class Program:
     def trainer(self, pid: int, first_worker: int) -> NDArray[Any]:
         """What the training thread recorded."""
         s = self.shape
-        config = {"batch_size": BATCH, "workers": s.workers, "prefetch_factor": 2, "persistent": True, "method": "fork"}
+        config: dict[str, Any] = {"batch_size": BATCH, "workers": s.workers, "prefetch_factor": None}
+        if s.workers:
+            config |= {"prefetch_factor": 2, "persistent": True, "method": "fork"}
         prologue = np.concatenate(
             [
                 records(INTERPRETER, [self.began + 20 * MS], 0, SHIM_NS),
@@ -161,10 +166,15 @@ class Program:
         workers = np.tile(np.arange(s.workers, dtype=np.uint64), self.epochs)
         logs, saves, last = self.logging > 0, self.saving > 0, self.last
         evaluated = self.evaluation_at[last]
-        parts = [
+        fetched = [
             records(WORKER, starts, 0, ITERATOR, (workers << np.uint64(32)) | (workers + np.uint64(first_worker))),
-            records(ITER, self.iter_at[begins], self.iter[begins], TRAIN_LOADER, ITERATOR),
             records(RECEIVE, self.wait_at, self.wait - 10_000, ITERATOR, self.batch),
+        ]
+        if s.workers == 0:
+            fetched = [self.fetched(np.ones(s.steps, bool))]
+        parts = [
+            *fetched,
+            records(ITER, self.iter_at[begins], self.iter[begins], TRAIN_LOADER, ITERATOR),
             records(WAIT, self.wait_at, self.wait, ITERATOR, self.batch),
             *self.looks(),
             records(FORWARD, self.forward_at, self.forward, 1),
@@ -194,22 +204,30 @@ class Program:
         places = np.repeat(iterated + 1, [len(block) for block in described])
         return np.concatenate([prologue, np.insert(joined, places, np.concatenate(described))])
 
-    def worker_process(self, number: int) -> NDArray[Any]:
-        """What one worker recorded: its batches, nine records in each of them, and a moment at each later epoch."""
-        mine = self.worker == number
+    def fetched(self, mine: NDArray[np.bool_]) -> NDArray[Any]:
+        """The six records of the fetch of each of these batches."""
         at, fetch, collate = self.fetch_at[mine], self.fetch[mine], self.collate[mine]
         samples = fetch - collate
         parts = [
             records(COLLATE, at + samples, collate, self.collate_cpu[mine], 0),
             records(FETCH, at, fetch, self.fetch_cpu[mine], BATCH),
             records(FETCH_SAMPLES, at, samples, self.fetch_cpu[mine] - self.collate_cpu[mine], 0),
-            records(FETCH_IO, at, 0, READ_BYTES, STORAGE_BYTES),
+            records(FETCH_IO, at + fetch, 0, READ_BYTES, STORAGE_BYTES),
             records(CPU, at + fetch, 0, 3 * (self.fetch_cpu[mine] // 4), self.fetch_cpu[mine] // 4),
             records(SAMPLE, at + 1000, 100_000, 50_000, 0),
+        ]
+        return np.stack(parts, axis=1).ravel()  # as it was recorded: the additions follow their fetch
+
+    def worker_process(self, number: int) -> NDArray[Any]:
+        """What one worker recorded: its batches, eight records in each of them, and a moment at each later epoch."""
+        mine = self.worker == number
+        at, fetch = self.fetch_at[mine], self.fetch[mine]
+        sent = [
             records(PUT, at + fetch, 0, 0, self.batch[mine]),
             records(SEND, at + fetch + 1000, 50_000, 600_000, 0),
         ]
-        joined = np.stack(parts, axis=1).ravel()  # as it was recorded: the additions follow their fetch
+        parts = [*self.fetched(mine).reshape(-1, 6).T, *sent]
+        joined = np.stack(parts, axis=1).ravel()
         begin = records(WORKER_BEGIN, [self.began + self.setup + 1 * MS], 0, number, self.shape.workers)
         epochs = records(RESUME, self.iter_at[self.iter > 0][1:])
         places = np.searchsorted(at, epochs["start"].astype(np.int64)) * len(parts)
@@ -270,13 +288,16 @@ class Program:
         system = (whole // 4).sum() / ((whole // 4).sum() + (3 * (whole // 4)).sum())
         before = (self.fetch_at - self.wait_at)[looped]
         after = self.wait[looped] - before - self.fetch[looped]
+        begun, ended = self.iter[looped].sum(), self.ending.sum()
+        # What comes before a fetch is its worker's, where there is one.
+        alone = self.shape.workers == 0
         nanoseconds = {
             "storage": (samples - cpu).sum(),
             "read": cpu.sum() * system,
             "decode": cpu.sum() * (1 - system),
             "collate": self.collate[looped].sum(),
-            "transport": after.sum(),
-            "workers": before.sum() + self.iter[looped].sum() + self.ending.sum(),
+            "transport": after.sum() + (before.sum() + ended if alone else 0),
+            "workers": begun + (0 if alone else before.sum() + ended),
         }
         return {name: float(value) * 1e-9 for name, value in nanoseconds.items()}
 
@@ -297,7 +318,7 @@ def abandoned_run(headrace: Path, home: Path) -> tuple[Path, int, int]:
     parent.send_signal(signal.SIGKILL)
     parent.wait()
     os.kill(child, signal.SIGKILL)
-    return next((home / "runs").iterdir()), child, began
+    return next(home.glob("runs/*/run.db")).parent, child, began
 
 
 def known_of(database: Path) -> tuple[int, int]:

@@ -42,6 +42,18 @@ def differences(made: synthetic.Program, report: dict[str, Any]) -> list[str]:
         if abs(found[name] - value) > CLOSE * max(1.0, abs(value))
     ]
     loader = report["input"]["loaders"][0]
-    if (loader["workers"], loader["persistent"], loader["method"]) != (made.shape.workers, True, "fork"):
+    several = made.shape.workers > 0
+    how = (made.shape.workers, several, "fork" if several else None)
+    if (loader["workers"], loader["persistent"], loader["method"]) != how:
         wrong.append(f"the loader is {loader}")
+    if made.shape.workers == 0:
+        wrong += prediction_differences(report)
     return wrong
+
+
+def prediction_differences(report: dict[str, Any]) -> list[str]:
+    """What is wrong with the prediction of a loop that makes its own batches: an exact replay, and a worker wins."""
+    prediction = report["prediction"]
+    if not prediction["valid"] or abs(prediction["reproduction"]["mean_error"]) > CLOSE:
+        return [f"the prediction is {prediction}"]
+    return [] if any(one["id"] == "input.workers" for one in report["findings"]) else ["input.workers is missing"]

@@ -44,7 +44,12 @@ def check(tmp_path: Path, shape: synthetic.Shape) -> tuple[measure.Took, int, in
 
 @pytest.mark.parametrize(
     "shape",
-    [synthetic.Shape(2, 1), synthetic.Shape(300, 1, epoch=300), synthetic.Shape(3000, 4, epoch=700)],
+    [
+        synthetic.Shape(2, 1),
+        synthetic.Shape(300, 1, epoch=300),
+        synthetic.Shape(3000, 4, epoch=700),
+        synthetic.Shape(3000, 0, epoch=700),
+    ],
     ids=lambda shape: f"{shape.steps}-steps-{shape.workers}-workers",
 )
 def test_a_short_run_is_kept_whole(tmp_path: Path, shape: synthetic.Shape) -> None:
@@ -64,6 +69,12 @@ def test_of_a_long_run_a_part_is_kept_and_every_figure(tmp_path: Path) -> None:
     assert waits > 3000
     assert fetches > waits
     assert evaluations == 2 * 9
+
+
+@pytest.mark.slow
+def test_a_million_steps_are_predicted_in_less_than_a_gigabyte(tmp_path: Path) -> None:
+    took, _, _ = check(tmp_path, synthetic.Shape(1_000_000, 0))
+    assert took.peak_bytes < 1_000_000_000
 
 
 @pytest.mark.slow
