@@ -166,14 +166,12 @@ class Program:
         workers = np.tile(np.arange(s.workers, dtype=np.uint64), self.epochs)
         logs, saves, last = self.logging > 0, self.saving > 0, self.last
         evaluated = self.evaluation_at[last]
-        fetched = [
+        received = [
             records(WORKER, starts, 0, ITERATOR, (workers << np.uint64(32)) | (workers + np.uint64(first_worker))),
             records(RECEIVE, self.wait_at, self.wait - 10_000, ITERATOR, self.batch),
         ]
-        if s.workers == 0:
-            fetched = [self.fetched(np.ones(s.steps, bool))]
         parts = [
-            *fetched,
+            *(received if s.workers else []),
             records(ITER, self.iter_at[begins], self.iter[begins], TRAIN_LOADER, ITERATOR),
             records(WAIT, self.wait_at, self.wait, ITERATOR, self.batch),
             *self.looks(),
@@ -202,7 +200,12 @@ class Program:
             for at in (self.iter_at + self.iter)[begins]
         ]
         places = np.repeat(iterated + 1, [len(block) for block in described])
-        return np.concatenate([prologue, np.insert(joined, places, np.concatenate(described))])
+        joined = np.insert(joined, places, np.concatenate(described))
+        if s.workers == 0:  # each fetch right before the end of its wait
+            waits = np.flatnonzero((joined["duration_kind"] & np.uint64(255) == WAIT) & (joined["a"] == ITERATOR))
+            waits = waits[joined["b"][waits] != np.uint64(WAIT_ENDED)]
+            joined = np.insert(joined, np.repeat(waits, 6), self.fetched(np.ones(s.steps, bool)))
+        return np.concatenate([prologue, joined])
 
     def fetched(self, mine: NDArray[np.bool_]) -> NDArray[Any]:
         """The six records of the fetch of each of these batches."""
