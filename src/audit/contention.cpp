@@ -33,7 +33,7 @@ double gang_of(const Probe& probe, const Beside& beside, std::uint64_t threads, 
     if (speed <= 0) return Contention().gang;
     const auto own = static_cast<double>(threads);
     if (threads < 2 || own + beside.others <= beside.cores) return 1;
-    const replay::Cores cores = replay::Cores::alike(beside.cores, added);
+    const replay::Cores cores = replay::Cores::alike(beside.cores, added, Contention().crowded);
     return std::clamp(speed * cores.rate(own) / cores.rate(own + beside.others), least_gang, 1.0);
 }
 

@@ -11,27 +11,31 @@ namespace headrace::replay {
 Cores::Cores(std::vector<double> throughput)
     : count_(static_cast<double>(throughput.size())), throughput_(std::move(throughput)) {}
 
-Cores Cores::alike(double count, double added) {
+Cores Cores::alike(double count, double added, double crowded) {
     std::vector<double> throughput{1};
     const auto whole = static_cast<std::size_t>(std::ceil(count));
     while (throughput.size() < whole) throughput.push_back(throughput.back() + added);
     Cores cores(std::move(throughput));
     cores.count_ = count;
+    cores.crowded_ = count < 2 ? 1 : crowded;  // a single core has no other one to leave idle
     return cores;
 }
 
 Cores Cores::first(unsigned count) const {
     const auto end = throughput_.begin() + std::clamp<std::ptrdiff_t>(count, 1, std::ssize(throughput_));
-    return Cores(std::vector<double>(throughput_.begin(), end));
+    Cores cores(std::vector<double>(throughput_.begin(), end));
+    cores.crowded_ = crowded_;
+    return cores;
 }
 
 double Cores::rate(double threads) const noexcept {
     const double busy = std::min(threads, count_);
-    if (busy <= 1) return busy / threads;
+    const double kept = 1 - (1 - crowded_) * std::clamp(threads - count_, 0.0, 1.0);
+    if (busy <= 1) return kept * busy / threads;
     const auto whole = static_cast<std::size_t>(busy);
     const double lower = throughput_[whole - 1];
     const double upper = whole < throughput_.size() ? throughput_[whole] : lower;
-    return std::lerp(lower, upper, busy - static_cast<double>(whole)) / threads;
+    return kept * std::lerp(lower, upper, busy - static_cast<double>(whole)) / threads;
 }
 
 }  // namespace headrace::replay

@@ -26,6 +26,17 @@ TEST(Cores, AreSlowerBesideBusyOnes) {
     EXPECT_DOUBLE_EQ(Cores::alike(3, 0.5).rate(3), 2.0 / 3);
 }
 
+TEST(Cores, DoLessWhereMoreThreadsWantThem) {
+    const Cores crowded = Cores::alike(2, 0.8, 0.9);
+    EXPECT_DOUBLE_EQ(crowded.rate(1), 1);
+    EXPECT_DOUBLE_EQ(crowded.rate(2), 0.9);
+    EXPECT_DOUBLE_EQ(crowded.rate(2.5), 0.95 * 1.8 / 2.5);
+    EXPECT_DOUBLE_EQ(crowded.rate(3), 0.9 * 1.8 / 3);
+    EXPECT_DOUBLE_EQ(crowded.rate(9), 0.9 * 1.8 / 9);
+    EXPECT_DOUBLE_EQ(Cores::alike(1, 1, 0.9).rate(4), 0.25) << "there is no other core to leave idle";
+    EXPECT_DOUBLE_EQ(Cores::alike(4, 0.8, 0.9).first(2).rate(3), 0.9 * 1.8 / 3);
+}
+
 TEST(Cores, OfAQuotaNeedNotBeWhole) {
     const Cores quota = Cores::alike(2.5, 0.8);
     EXPECT_DOUBLE_EQ(quota.count(), 2.5);
