@@ -116,6 +116,7 @@ class Case:
     low: float = 1
     high: float = 1
     measured: float | None = None
+    promises: bool = False  # it can be measured
 
     @property
     def counts(self) -> bool:
@@ -144,7 +145,7 @@ class Measured:
 
     reports: dict[Point, dict[str, Any]] = field(default_factory=dict)
     rates: dict[Point, list[float]] = field(default_factory=dict)  # samples a second
-    trials: dict[tuple[Point, str], float] = field(default_factory=dict)  # by finding
+    trials: dict[tuple[Point, str], float] = field(default_factory=dict)  # by key_of a finding
 
     def rate(self, point: Point) -> float | None:
         """Samples a second at a point; none where it was not run."""
@@ -168,6 +169,11 @@ def words_of(finding: dict[str, Any]) -> str:
     return ", ".join(f"{name} {value}" for name, value in parameters if value is not None) or finding["fix"]["kind"]
 
 
+def key_of(finding: dict[str, Any]) -> str:
+    """A finding and what it sets: a trial is of that and no other."""
+    return f"{finding['id']}: {words_of(finding)}"
+
+
 def cases_of(program: Program, measured: Measured) -> list[Case]:
     """What was predicted of a program beside what was measured."""
     cases = []
@@ -179,9 +185,10 @@ def cases_of(program: Program, measured: Measured) -> list[Case]:
         for finding in found:
             to, ratio = target(point, finding), finding["gain"]["ratio"]
             then, now = measured.rate(to) if to else None, measured.rate(point)
-            won = then / now if then and now else measured.trials.get((point, finding["id"]))
+            won = then / now if then and now else measured.trials.get((point, key_of(finding)))
             figures = (ratio["predicted"], ratio["low"], ratio["high"], won)
-            cases.append(Case(program.name, point, finding["id"], words_of(finding), to, None, *figures))
+            promises = finding["try"] is not None or to is not None
+            cases.append(Case(program.name, point, finding["id"], words_of(finding), to, None, *figures, promises))
     return cases
 
 
@@ -201,11 +208,12 @@ def joint_of(program: Program, measured: Measured) -> list[Joint]:
     rates = {point: measured.rate(point) or 0 for point in measured.rates}
     if not program.joint or not rates:
         return []
-    best = max(rates, key=lambda point: rates[point])
     found = []
     for point, report in measured.reports.items():
         advice = [one for one in predictions(report) if one["id"] in ("input.workers", "compute.threads")]
         to = target(point, advice[0]) if advice else point
+        all_of_them = [one for one in rates if one in program.points or one == to]
+        best = max(all_of_them, key=lambda one: rates[one])
         if report["prediction"]["valid"] and to in rates:
             found.append(Joint(program.name, point, to, rates[best] / rates[to] - 1, best))
     return found
@@ -223,8 +231,11 @@ def criteria_of(cases: Sequence[Case], joint: Sequence[Joint]) -> Iterable[Crite
     enough = len(told) >= FEWEST_CASES and programs >= FEWEST_PROGRAMS
     size = f"at least {FEWEST_CASES} cases of {FEWEST_PROGRAMS} programs"
     yield Criterion(size, verdict(enough), f"{len(told)} of {programs}")
-    refused = sum(case.refused is not None for case in cases) / max(1, len(cases))
-    yield Criterion("refused at most 15 %", verdict(refused <= 0.15), f"{100 * refused:.0f} % of {len(cases)}")
+    audits = {(case.program, case.point): case.refused is not None for case in cases}
+    refused = sum(audits.values()) / max(1, len(audits))
+    yield Criterion("refused at most 15 %", verdict(refused <= 0.15), f"{100 * refused:.0f} % of {len(audits)} audits")
+    open_cases = sum(case.promises and case.measured is None for case in cases)
+    yield Criterion("every prediction that can be tried is measured", verdict(open_cases == 0), f"{open_cases} are not")
     if told:
         yield from criteria_of_predictions(told)
     if joint:

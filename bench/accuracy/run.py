@@ -32,6 +32,7 @@ from accuracy.cases import (
     cases_of,
     criteria_of,
     joint_of,
+    key_of,
     predictions,
     target,
 )
@@ -102,14 +103,14 @@ class Bench:
             raise SystemExit(f"{' '.join(words)} ended with {done.returncode}: {done.stderr[-2000:]}")
         return done.stdout
 
-    def home(self, program: Program) -> list[str]:
-        """The option that names where the runs of a program are kept: trials of one teach nothing about another."""
-        return ["--dir", str((self.options.runs or self.place) / program.name)]
+    def home(self, program: Program, point: Point) -> list[str]:
+        """The option that names where the runs of an audit are kept: its trials teach nothing about another."""
+        return ["--dir", str((self.options.runs or self.place) / program.name / point.words.replace(" ", ""))]
 
     def audit(self, program: Program, point: Point) -> None:
         """Audits it, and tries what nothing else measures."""
         report, trial = self.place / "report.json", self.place / "trial.json"
-        headrace, home = str(self.options.headrace), self.home(program)
+        headrace, home = str(self.options.headrace), self.home(program, point)
         probe = [f"--probe={self.options.probe}"] if self.options.probe else []
         options = [*home, "--quiet", *probe, "--json", str(report)]
         self.run([headrace, "audit", *options, "--", *self.command(program, point)])
@@ -124,13 +125,13 @@ class Bench:
             self.run([headrace, "try", *home, "--fix", finding["id"], *pairs])
             if trial.exists():
                 measured = json.loads(trial.read_text(encoding="utf-8"))["measured"]["ratio"]
-                self.kept.add("trial", program, point, measured, finding["id"])
+                self.kept.add("trial", program, point, measured, key_of(finding))
         self.kept.add("report", program, point, kept)  # the last, so that one which was interrupted is done again
 
     def predict(self, program: Program) -> None:
         """Predicts again from the kept runs, with the headrace of now."""
         for point, old in list(self.kept.programs[program.name].reports.items()):
-            words = [str(self.options.headrace), "report", *self.home(program), old["id"], "--json", "-"]
+            words = [str(self.options.headrace), "report", *self.home(program, point), old["id"], "--json", "-"]
             self.kept.add("report", program, point, essence(json.loads(self.run(words))))
 
     def plain(self, program: Program, point: Point) -> None:

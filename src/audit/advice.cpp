@@ -8,6 +8,7 @@
 #include "audit/contention.h"
 #include "audit/contents.h"
 #include "audit/edit.h"
+#include "audit/library.h"
 #include "audit/loader_config.h"
 #include "audit/loop.h"
 #include "audit/starts.h"
@@ -130,7 +131,7 @@ void add_costs(const RecordedLoop& recorded, const input::LoopUse& use, Audit& a
         add(audit, input::advise_decode_size(use, costs, *probe->decoding, recorded.fetched.samples / batches));
     }
     const Loader& loader = audit.loaders.front();
-    if (collates_by_default(loader)) return;
+    if (collates_by_default(loader) || !is_own(loader.collate, audit.run)) return;
     const double collate = recorded.fetched.collate / batches;
     add(audit, input::advise_collation({use, loader.collate, collate, collate + recorded.fetched.cpu / batches}));
 }
@@ -161,7 +162,7 @@ void add_replayed(const Recording& recording, const Trainer& trainer, const Load
                                .wait_share = share_of_waits(*recorded, whole),
                                .persistent = loader.persistent,
                                .passes = recorded->loop.later_passes.size() + 1,
-                               .made_anew = starts.made_anew,
+                               .made_anew = starts.training.made_anew,
                                .threads = threads,
                                .contention_measured = probe.has_value()};
     if (std::optional<Finding> finding = input::advise_workers(use)) {
@@ -190,12 +191,14 @@ void add_recorded(const Trainer& trainer, const LoaderStarts& starts, Audit& aud
         add(audit, input::advise_pinning({ledger.seconds[static_cast<std::size_t>(Entry::transfer)],
                                           ledger.wall_seconds, loader.pin_memory}));
     }
-    add(audit, input::advise_persistent({starts.evaluation.seconds, audit.wall_seconds, true, false}));
+    add(audit,
+        input::advise_persistent({starts.evaluation.seconds, audit.wall_seconds, true, starts.evaluation.made_anew}));
     const bool told = std::any_of(audit.findings.begin(), audit.findings.end(), [](const Finding& finding) {
         return finding.area == Area::input && finding.fix.persistent_workers;
     });
     if (told) return;  // as a part of more
-    add(audit, input::advise_persistent({starts.training.seconds, audit.wall_seconds, false, starts.made_anew}));
+    add(audit,
+        input::advise_persistent({starts.training.seconds, audit.wall_seconds, false, starts.training.made_anew}));
 }
 
 double least_saved(const Finding& finding) {
@@ -219,7 +222,7 @@ void add_advice(const Recording& recording, const std::vector<Trainer>& trainers
         add_replayed(recording, first, starts, files, audit);
     }
     if (first.trained) {
-        if (audit.ceilings.empty()) add_ceilings(audit);
+        if (audit.ceilings.empty()) add_ceilings(audit, first.world);
         add_recorded(first, starts, audit);
         add_threads(recording, trainers, audit);
         add_accelerator(recording, audit);

@@ -56,19 +56,18 @@ void add_ceilings(const RecordedLoop& recorded, Audit& audit) {
     sort_ceilings(audit);
 }
 
-void add_ceilings(Audit& audit) {
+void add_ceilings(Audit& audit, std::uint64_t world) {
     const Ledger& ledger = audit.ranks.front();
     const auto seconds = [&](Entry entry) { return ledger.seconds[static_cast<std::size_t>(entry)]; };
     const double samples =
         static_cast<double>(audit.steady.steps) * static_cast<double>(audit.steady.batch_size.value_or(0));
-    const double ranks = static_cast<double>(audit.ranks.size());
-    add_ceiling(audit, "worker_cpu", 1, audit.per_sample.cpu_seconds.value_or(0), audit.run.machine.cores_usable);
-    add_compute(
-        audit, samples,
-        (seconds(Entry::compute_forward) + seconds(Entry::compute_backward) + seconds(Entry::compute_optimizer) +
-         seconds(Entry::compute_device_wait) + seconds(Entry::sync) + seconds(Entry::host)) /
-            ranks);
-    add_ceiling(audit, "transfer", samples, seconds(Entry::transfer) / ranks, 1);
+    const double ranks = static_cast<double>(std::max<std::uint64_t>(1, world));
+    add_ceiling(audit, "worker_cpu", 1, audit.per_sample.cpu_seconds.value_or(0),
+                audit.run.machine.cores_usable / ranks);
+    add_compute(audit, samples,
+                seconds(Entry::compute_forward) + seconds(Entry::compute_backward) + seconds(Entry::compute_optimizer) +
+                    seconds(Entry::compute_device_wait) + seconds(Entry::sync) + seconds(Entry::host));
+    add_ceiling(audit, "transfer", samples, seconds(Entry::transfer), 1);
     add_storage(audit);
     sort_ceilings(audit);
 }

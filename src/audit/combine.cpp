@@ -47,7 +47,18 @@ std::string bad_end(const RunInfo& run) {
     }
 }
 
+// Of all machines together; none where it is not known of one of them, or in another currency.
+void add_cost(std::optional<Cost>& whole, const std::optional<Cost>& part) {
+    if (!whole || !part || whole->currency != part->currency) return whole.reset();
+    if (whole->machine != part->machine) whole->machine += " and " + part->machine;
+    whole->per_hour += part->per_hour;
+    whole->per_run += part->per_run;
+    whole->per_epoch =
+        whole->per_epoch && part->per_epoch ? std::optional(*whole->per_epoch + *part->per_epoch) : std::nullopt;
+}
+
 void add(Audit& whole, const Audit& part) {
+    add_cost(whole.cost, part.cost);
     whole.ranks.insert(whole.ranks.end(), part.ranks.begin(), part.ranks.end());
     whole.processes += part.processes;
     whole.wall_seconds = std::max(whole.wall_seconds, part.wall_seconds);

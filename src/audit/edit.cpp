@@ -155,9 +155,13 @@ Argument* find(Call& call, std::string_view name) {
     return found == call.arguments.end() ? nullptr : &*found;
 }
 
-// The second argument without a name.
-Argument* positional_batch(Call& call) {
-    return call.arguments.size() > 1 && call.arguments[1].name.empty() ? &call.arguments[1] : nullptr;
+bool unpacks(std::string_view source, const Argument& argument) { return source[argument.whole.begin] == '*'; }
+
+// The second argument without a name; null where arguments that are unpacked may stand for it.
+Argument* positional_batch(std::string_view source, Call& call) {
+    if (call.arguments.size() < 2 || !call.arguments[1].name.empty()) return nullptr;
+    const bool unpacked = unpacks(source, call.arguments[0]) || unpacks(source, call.arguments[1]);
+    return unpacked ? nullptr : &call.arguments[1];
 }
 
 std::vector<std::pair<std::string, std::string>> settings_of(const Fix& fix, Call& call) {
@@ -171,6 +175,10 @@ std::vector<std::pair<std::string, std::string>> settings_of(const Fix& fix, Cal
     if (fix.workers == 0U) {  // torch refuses what only workers have
         if (find(call, "prefetch_factor") != nullptr) settings.emplace_back("prefetch_factor", "None");
         if (find(call, "persistent_workers") != nullptr) settings.emplace_back("persistent_workers", "False");
+        if (find(call, "multiprocessing_context") != nullptr) {
+            settings.emplace_back("multiprocessing_context", "None");
+        }
+        if (find(call, "timeout") != nullptr) settings.emplace_back("timeout", "0");
     }
     return settings;
 }
@@ -191,11 +199,12 @@ std::optional<std::vector<Edit>> edits_of(std::string_view source, Call call, co
     const auto unnamed = static_cast<std::size_t>(std::count_if(call.arguments.begin(), call.arguments.end(),
                                                                 [](const Argument& one) { return one.name.empty(); }));
     if (call.arguments.empty() || unnamed > most_positional) return std::nullopt;
+    if (fix.workers == 0U && call.unpacks) return std::nullopt;  // what only workers have may be in there
     std::vector<Edit> edits;
     std::string added;
     for (const auto& [name, value] : settings_of(fix, call)) {
         const Argument* present = find(call, name);
-        if (present == nullptr && name == "batch_size") present = positional_batch(call);
+        if (present == nullptr && name == "batch_size") present = positional_batch(source, call);
         if (present == nullptr) {
             if (call.unpacks) return std::nullopt;
             added += addition(source, call, fmt::format("{}={}", name, value));

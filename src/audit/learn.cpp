@@ -7,14 +7,20 @@
 namespace headrace::audit {
 namespace {
 
-// The seconds saved go with the ratio: what the loop takes, times 1 - 1 / ratio.
+// The seconds saved go with 1 - 1 / ratio, beside what they lose or win whatever the ratio is (filling a cache): so
+// each end moves away from the prediction as the end of the ratio does.
 void widen(Gain& gain, double scale) {
     const auto part = [](double ratio) { return 1 - 1 / ratio; };
-    const double whole = part(gain.ratio.predicted);
-    const double loop = std::abs(whole) > 1e-9 ? gain.seconds_per_run.predicted / whole : 0;
-    gain.ratio = run::scaled(gain.ratio, scale);
-    gain.seconds_per_run.low = loop * part(gain.ratio.low);
-    gain.seconds_per_run.high = loop * part(gain.ratio.high);
+    const Interval before = gain.ratio;
+    Interval& seconds = gain.seconds_per_run;
+    gain.ratio = run::scaled(before, scale);
+    const auto moved = [&](double end, double ratio, double new_ratio) {
+        const double was = part(ratio) - part(before.predicted);
+        const double now = part(new_ratio) - part(before.predicted);
+        return std::abs(was) > 1e-12 ? seconds.predicted + (end - seconds.predicted) * now / was : end;
+    };
+    seconds.low = moved(seconds.low, before.low, gain.ratio.low);
+    seconds.high = moved(seconds.high, before.high, gain.ratio.high);
 }
 
 }  // namespace

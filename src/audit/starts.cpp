@@ -1,7 +1,10 @@
 #include "audit/starts.h"
 
 #include <algorithm>
-#include <set>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
 
 #include "audit/loader_config.h"
 #include "audit/waits.h"
@@ -28,31 +31,40 @@ double start_of(const Pass& pass, const BatchWait& wait) {
     return std::max(0.0, static_cast<double>(wait.fetch->begin - pass.iter_begin) * 1e-9);
 }
 
+// Which loader a pass is over: where it was made, or its configuration where that was not recorded.
+std::string loader_key(const Pass& pass, const Trainer& trainer) {
+    const std::optional<LoaderSite> made = loader_of(trainer.loaders[*pass.used].config, false).made;
+    if (!made) return std::to_string(*pass.used);
+    return made->file + ":" + std::to_string(made->line) + " " + made->sampler;
+}
+
 }  // namespace
 
 LoaderStarts loader_starts(const Recording& recording, const Trainer& trainer) {
     LoaderStarts starts;
     std::vector<const Pass*> passes;
-    std::set<std::uint64_t> serials;
     for (const Pass& pass : trainer.passes) {
         if (!pass.waits.empty() && pass.used) passes.push_back(&pass);
-        if (pass.training) serials.insert(pass.serial);
     }
-    starts.made_anew = serials.size() > 1;
     std::stable_sort(passes.begin(), passes.end(),
                      [](const Pass* x, const Pass* y) { return x->waits.front() < y->waits.front(); });
     BatchWaits waits(recording, trainer, 0, true);
-    bool trained = false, evaluated = false;
+    std::map<std::pair<bool, std::string>, std::uint64_t> known;  // the serial of each loader's last pass
+    bool trained = false;
     double rows = 0;
     for (const Pass* pass : passes) {
         const bool evaluates = !pass->training && inside(pass->waits.front(), trainer.evaluations);
         if (!pass->training && !evaluates) continue;
         const BatchWait* wait = waits.at(pass->waits.front());
         const double start = wait != nullptr ? start_of(*pass, *wait) : 0;
-        bool& before = evaluates ? evaluated : trained;
-        if (!before && !evaluates) starts.first = start;
-        if (before && start > 0) (evaluates ? starts.evaluation : starts.training).seconds.push_back(start);
-        before = true;
+        Restarts& again = evaluates ? starts.evaluation : starts.training;
+        const auto [loader, is_new] = known.try_emplace({evaluates, loader_key(*pass, trainer)}, pass->serial);
+        if (!is_new) {
+            if (start > 0) again.seconds.push_back(start);
+            again.made_anew = again.made_anew || loader->second != pass->serial;
+            loader->second = pass->serial;
+        }
+        if (!evaluates && !std::exchange(trained, true)) starts.first = start;
         if (evaluates) rows += rows_of(*pass, trainer);
     }
     const std::size_t count = trainer.evaluations.size();

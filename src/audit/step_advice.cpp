@@ -47,7 +47,9 @@ void add_threads(const Recording& recording, const std::vector<Trainer>& trainer
                                   [](const Finding& finding) { return finding.fix.threads.has_value(); });
     if (told || (audit.probe && audit.prediction.valid) || !audit.run.machine.accelerators.empty()) return;
     std::vector<compute::ProcessThreads> processes;
+    const Range& life = trainers.front().window;
     for (const Trainer& trainer : trainers) {
+        if (trainer.window.begin >= life.end || trainer.window.end <= life.begin) continue;  // one after the other
         if (const auto threads = intraop_threads(recording, trainer)) processes.push_back(*threads);
     }
     const Ledger& ledger = audit.ranks.front();
@@ -71,6 +73,7 @@ void add_cores(const replay::Loop& loop, std::span<const replay::ThreadPoint> th
     });
     if (wanted) return;
     compute::CoresUse use{.recorded = loop, .threads = threads, .run_seconds = audit.wall_seconds};
+    use.set_threads = audit.loaders.front().threads.value_or(static_cast<std::uint64_t>(loop.configuration.threads));
     if (audit.outside) use.busy = audit.outside->cores_mean;
     use.memory_bytes = static_cast<double>(audit.host_peak_bytes.value_or(0));
     use.prices = files.prices ? &*files.prices : nullptr;

@@ -16,6 +16,7 @@ constexpr int deepest = 16;                               // of samples inside s
 constexpr unsigned most_objects = 20'000;                 // of one sample
 constexpr std::uint64_t most_bytes = 256U << 20;          // likewise
 constexpr std::uint64_t most_hashed_index = 0xffffffffU;  // that a record can hold
+constexpr std::uint64_t most_pieces = 2'000'000;          // that one array lies in
 constexpr int most_dimensions = 64;
 
 PyObject* strided_layout = nullptr;
@@ -34,6 +35,12 @@ private:
     PyObject* object_;
 };
 
+// To keep what is borrowed: a look at a tensor gives up the interpreter's lock, and another thread may let go of it.
+PyObject* held(PyObject* borrowed) {
+    Py_XINCREF(borrowed);
+    return borrowed;
+}
+
 // What numpy's __array_struct__ points to: its array interface protocol, version 3.
 struct ArrayInterface {
     int two;
@@ -47,15 +54,45 @@ struct ArrayInterface {
     PyObject* description;
 };
 
-// Of an imported module, borrowed; null where there is none.
+// Of an imported module, borrowed; null where there is none, and for one that is imported when it is asked for
+// something.
 PyObject* imported(const char* name) {
     PyObject* module = PyDict_GetItemString(PyImport_GetModuleDict(), name);
-    return module != nullptr && PyModule_Check(module) ? module : nullptr;
+    return module != nullptr && Py_TYPE(module) == &PyModule_Type ? module : nullptr;
 }
 
 // Whether asking a class for an attribute runs nothing but Python's own code: that of an enumeration may run more.
 bool is_plain_class(PyTypeObject* type) {
     return PyType_GetSlot(Py_TYPE(type), Py_tp_getattro) == PyType_GetSlot(&PyType_Type, Py_tp_getattro);
+}
+
+// Whether a class, or one that it comes from, has something of that name of its own. Its value is not asked for, which
+// may run code.
+bool has_of_its_own(PyTypeObject* type, const char* name) {
+    const Owned order(PyObject_GetAttrString(reinterpret_cast<PyObject*>(type), "__mro__"));
+    if (!order || !PyTuple_CheckExact(order.get())) {
+        return false;
+    }
+    for (Py_ssize_t i = 0; i < PyTuple_Size(order.get()); ++i) {
+        auto* from = reinterpret_cast<PyTypeObject*>(PyTuple_GetItem(order.get(), i));
+        const Owned own(is_plain_class(from) ? PyObject_GetAttrString(reinterpret_cast<PyObject*>(from), "__dict__")
+                                             : nullptr);
+        if (own && PyMapping_HasKeyString(own.get(), name) != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Whether all that an object holds is in its dictionary: its class comes from object by Python's classes without slots.
+bool holds_only_its_dictionary(PyTypeObject* type) {
+    for (PyTypeObject* at = type; at != &PyBaseObject_Type;
+         at = static_cast<PyTypeObject*>(PyType_GetSlot(at, Py_tp_base))) {
+        if (at == nullptr || (PyType_GetFlags(at) & Py_TPFLAGS_HEAPTYPE) == 0 || !is_plain_class(at)) {
+            return false;
+        }
+    }
+    return !has_of_its_own(type, "__slots__");
 }
 
 bool is_of(PyObject* object, PyObject* type) {
@@ -106,6 +143,10 @@ void Hasher::raw(const char* data, std::uint64_t length) {
 }
 
 bool Hasher::text(PyObject* object) {
+    const Py_ssize_t letters = PyUnicode_GetLength(object);
+    if (letters < 0 || bytes_ + static_cast<std::uint64_t>(letters) > most_bytes) {
+        return false;
+    }
     // Not its own UTF-8, which it would keep.
     const Owned bytes(PyUnicode_AsEncodedString(object, "utf-8", "surrogatepass"));
     char* data = nullptr;
@@ -114,8 +155,11 @@ bool Hasher::text(PyObject* object) {
         return false;
     }
     word(static_cast<std::uint64_t>(length));
+    if (!room(static_cast<std::uint64_t>(length))) {
+        return false;
+    }
     raw(data, static_cast<std::uint64_t>(length));
-    return room(static_cast<std::uint64_t>(length));
+    return true;
 }
 
 // A tag and the full name of an object's type.
@@ -191,10 +235,13 @@ bool Hasher::strided(const char* data, int dimensions, const Py_ssize_t* shape, 
         raw(data, length);
         return true;
     }
-    Pieces pieces(hash_);
-    Py_ssize_t at[most_dimensions] = {};
     const int last = dimensions - 1;
     const bool runs = strides[last] == item;
+    if (length / static_cast<std::uint64_t>(runs ? shape[last] * item : item) > most_pieces) {
+        return false;
+    }
+    Pieces pieces(hash_);
+    Py_ssize_t at[most_dimensions] = {};
     for (int i = last; i >= 0;) {
         if (runs) {
             pieces.add(data, static_cast<std::uint64_t>(shape[last] * item));
@@ -254,8 +301,37 @@ bool has_plain_memory(PyObject* tensor) {
            is_false(tensor, "is_quantized") && says_false(tensor, "is_conj") && says_false(tensor, "is_neg");
 }
 
+// Whether memory is there for all elements of a tensor: its storage may have been made smaller than its shape says.
+bool has_memory(PyObject* tensor, const char* data, int dimensions, const Py_ssize_t* sizes, const Py_ssize_t* strides,
+                Py_ssize_t item) {
+    Py_ssize_t end = item;  // behind the last element; strides of tensors are not below 0
+    for (int i = 0; i < dimensions; ++i) {
+        Py_ssize_t more = 0;
+        if (sizes[i] == 0) {
+            return true;
+        }
+        if (__builtin_mul_overflow(sizes[i] - 1, strides[i], &more) || __builtin_add_overflow(end, more, &end)) {
+            return false;
+        }
+    }
+    const Owned storage(PyObject_CallMethod(tensor, "untyped_storage", nullptr));
+    if (!storage) {  // before torch 2.0
+        PyErr_Clear();
+        return data != nullptr;
+    }
+    const Owned begin(PyObject_CallMethod(storage.get(), "data_ptr", nullptr));
+    const long long bytes = number_of(storage.get(), "nbytes");
+    const auto* first = static_cast<const char*>(begin ? PyLong_AsVoidPtr(begin.get()) : nullptr);
+    return first != nullptr && data >= first && bytes >= 0 && data - first <= bytes - end;
+}
+
 bool Hasher::tensor(PyObject* object) {
     if (strided_layout == nullptr || !has_plain_memory(object)) {
+        return false;
+    }
+    const Owned more(PyObject_GenericGetDict(object, nullptr));
+    PyErr_Clear();
+    if (more && PyDict_Size(more.get()) > 0) {  // attributes of its own
         return false;
     }
     const Owned dtype(PyObject_GetAttrString(object, "dtype")), shape(PyObject_GetAttrString(object, "shape"));
@@ -271,9 +347,10 @@ bool Hasher::tensor(PyObject* object) {
     for (int i = 0; i < dimensions; ++i) {
         strides[i] *= item;
     }
+    const auto* data = static_cast<const char*>(PyLong_AsVoidPtr(address.get()));
     tag('t');
-    return text(name.get()) &&
-           strided(static_cast<const char*>(PyLong_AsVoidPtr(address.get())), dimensions, sizes, strides, item);
+    return has_memory(object, data, dimensions, sizes, strides, item) && text(name.get()) &&
+           strided(data, dimensions, sizes, strides, item);
 }
 
 // Arrays of numbers, texts and times. Not of objects and records; nor of long doubles, part of whose bytes says
@@ -348,9 +425,26 @@ bool Hasher::pixels(PyObject* core, PyObject* mode, int width, int height) {
     }
 }
 
+// Whether an image has no attributes but Pillow's own: others may differ where its pixels do not.
+bool has_known_fields(PyObject* fields) {
+    PyObject *name = nullptr, *value = nullptr;
+    for (Py_ssize_t at = 0; PyDict_Next(fields, &at, &name, &value) != 0;) {
+        bool known = false;
+        for (const char* one :
+             {"_im", "im", "_mode", "mode", "_size", "size", "palette", "info", "readonly", "_readonly", "pyaccess",
+              "_exif", "category", "_category", "encoderinfo", "encoderconfig"}) {
+            known = known || (PyUnicode_Check(name) && PyUnicode_CompareWithASCIIString(name, one) == 0);
+        }
+        if (!known) {
+            return false;
+        }
+    }
+    return true;
+}
+
 bool Hasher::image(PyObject* object) {
     const Owned fields(PyObject_GenericGetDict(object, nullptr));
-    if (!fields) {
+    if (!fields || !has_known_fields(fields.get())) {
         return false;
     }
     PyObject* core = PyDict_GetItemString(fields.get(), "_im");  // borrowed; in earlier releases without the line
@@ -382,7 +476,11 @@ bool Hasher::items(PyObject* sequence, int depth) {
     const Py_ssize_t count = list ? PyList_Size(sequence) : PyTuple_Size(sequence);
     word(static_cast<std::uint64_t>(count));
     for (Py_ssize_t i = 0; i < count; ++i) {
-        if (!visit(list ? PyList_GetItem(sequence, i) : PyTuple_GetItem(sequence, i), depth + 1)) {
+        if (list && PyList_Size(sequence) != count) {  // another thread changed it
+            return false;
+        }
+        const Owned item(held(list ? PyList_GetItem(sequence, i) : PyTuple_GetItem(sequence, i)));
+        if (!item || !visit(item.get(), depth + 1)) {
             return false;
         }
     }
@@ -390,11 +488,13 @@ bool Hasher::items(PyObject* sequence, int depth) {
 }
 
 bool Hasher::dictionary(PyObject* object, int depth) {
-    word(static_cast<std::uint64_t>(PyDict_Size(object)));
-    PyObject *key = nullptr, *value = nullptr;
-    for (Py_ssize_t at = 0; PyDict_Next(object, &at, &key, &value) != 0;) {
-        if (!visit(key, depth + 1) || !visit(value, depth + 1)) {
-            return false;
+    const Py_ssize_t count = PyDict_Size(object);
+    word(static_cast<std::uint64_t>(count));
+    PyObject *borrowed_key = nullptr, *borrowed_value = nullptr;
+    for (Py_ssize_t at = 0; PyDict_Next(object, &at, &borrowed_key, &borrowed_value) != 0;) {
+        const Owned key(held(borrowed_key)), value(held(borrowed_value));
+        if (!visit(key.get(), depth + 1) || !visit(value.get(), depth + 1) || PyDict_Size(object) != count) {
+            return false;  // not known, or another thread changed it
         }
     }
     return true;
@@ -402,11 +502,7 @@ bool Hasher::dictionary(PyObject* object, int depth) {
 
 // A named tuple, which has nothing but its items.
 bool Hasher::tuple_of_type(PyObject* object, int depth) {
-    if (!is_plain_class(Py_TYPE(object))) {
-        return false;
-    }
-    const Owned fields(PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(object)), "_fields"));
-    if (!fields) {
+    if (!is_plain_class(Py_TYPE(object)) || !has_of_its_own(Py_TYPE(object), "_fields")) {
         return false;
     }
     const Owned more(PyObject_GenericGetDict(object, nullptr));
@@ -437,9 +533,9 @@ bool Hasher::other(PyObject* object, int depth) {
     if (!is_plain_class(Py_TYPE(object))) {
         return false;
     }
-    auto* type = reinterpret_cast<PyObject*>(Py_TYPE(object));
-    const Owned fields(PyObject_GetAttrString(type, "__dataclass_fields__"));
-    const Owned values(fields ? PyObject_GenericGetDict(object, nullptr) : nullptr);
+    const bool plain =
+        has_of_its_own(Py_TYPE(object), "__dataclass_fields__") && holds_only_its_dictionary(Py_TYPE(object));
+    const Owned values(plain ? PyObject_GenericGetDict(object, nullptr) : nullptr);
     return values && PyDict_CheckExact(values.get()) && named('c', object) && dictionary(values.get(), depth);
 }
 
@@ -476,8 +572,11 @@ bool Hasher::visit(PyObject* object, int depth) {
         const Py_ssize_t length = fixed ? PyBytes_Size(object) : PyByteArray_Size(object);
         tag(fixed ? 'b' : 'B');
         word(static_cast<std::uint64_t>(length));
+        if (!room(static_cast<std::uint64_t>(length))) {
+            return false;
+        }
         raw(fixed ? PyBytes_AsString(object) : PyByteArray_AsString(object), static_cast<std::uint64_t>(length));
-        return room(static_cast<std::uint64_t>(length));
+        return true;
     }
     if (PyTuple_CheckExact(object) || PyList_CheckExact(object)) {
         tag(PyTuple_CheckExact(object) ? '(' : '[');

@@ -85,8 +85,16 @@ bool note_contents(Thread* t, PyObject* indices, PyObject* samples, std::uint64_
     }
     const Py_ssize_t count = PyList_Size(samples);
     for (Py_ssize_t i = 0; i < count; ++i) {
+        if (PyList_Size(indices) != count || PyList_Size(samples) != count) {  // another thread changed them
+            return true;
+        }
         PyObject *index = PyList_GetItem(indices, i), *sample = PyList_GetItem(samples, i);
-        if (!note_content(t, index, sample, wall / static_cast<std::uint64_t>(count))) {
+        Py_INCREF(index);
+        Py_INCREF(sample);
+        const bool noted = note_content(t, index, sample, wall / static_cast<std::uint64_t>(count));
+        Py_DECREF(index);
+        Py_DECREF(sample);
+        if (!noted) {
             return false;
         }
     }

@@ -86,6 +86,13 @@ void set_fix(const StepUse& use, const replay::Point& point, Finding& finding) {
         "compare the results.";
 }
 
+// A pass of a few batches has no more of them twice as large to speak of.
+constexpr double fewest_steps_of_a_pass = 8;
+
+double steps_of_a_pass(const replay::Loop& loop) {
+    return static_cast<double>(loop.steps.size()) / static_cast<double>(loop.later_passes.size() + 1);
+}
+
 }  // namespace
 
 double StepLine::knee() const noexcept {
@@ -116,7 +123,7 @@ std::optional<Finding> advise_batch(const StepUse& use) {
     const ProbeCase* twice = case_of_batch(use.probe, times * use.probe.batch_size);
     const std::optional<StepChange> step = change_of(use.probe, twice);
     const std::optional<StepLine> line = line_of(use.probe);
-    if (!step || !line || !fits(use, *twice)) return std::nullopt;
+    if (!step || !line || !fits(use, *twice) || steps_of_a_pass(use.recorded) < fewest_steps_of_a_pass) return {};
     const auto larger = [&](double factor) { return with_larger_batches(use.recorded, times, factor); };
     const replay::Point point = point_for(use, larger(step->factor));
     const auto changed = [&](double factor) { return replay::at(larger(factor), use.collate, point); };

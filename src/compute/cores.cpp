@@ -9,12 +9,14 @@ namespace headrace::compute {
 namespace {
 
 constexpr double slower_at_most = 1.03;
+constexpr double busy_beside = 0.15;   // cores, of headrace and of what else the program does
 constexpr double memory_margin = 1.2;  // over the peak of the run
 
-// The loop on so many cores; none where its threads would not have one each and fewer were not measured.
+// The loop on so many cores; none where its threads would not have one each and fewer were not measured. How many of
+// them compute at once on the average says nothing of what fewer would take.
 std::optional<replay::Loop> on_cores(const CoresUse& use, unsigned cores) {
     replay::Loop loop = use.recorded;
-    if (loop.configuration.threads > cores) {
+    if (use.set_threads > cores && loop.configuration.threads > 1) {
         const auto point = std::find_if(use.threads.begin(), use.threads.end(),
                                         [&](const replay::ThreadPoint& one) { return one.threads == cores; });
         if (point == use.threads.end()) return std::nullopt;
@@ -33,6 +35,7 @@ std::optional<Fewer> fewest(const CoresUse& use) {
     const double now = replay::mean_step(use.recorded);
     const auto half = static_cast<unsigned>(std::floor(use.recorded.cores.count() / 2));
     for (unsigned cores = 1; cores <= half; ++cores) {
+        if (use.busy && *use.busy > cores + busy_beside) continue;
         const std::optional<replay::Loop> loop = on_cores(use, cores);
         const double slower = loop && now > 0 ? replay::mean_step(*loop) / now : slower_at_most + 1;
         if (slower <= slower_at_most) return Fewer{cores, slower};
@@ -42,7 +45,7 @@ std::optional<Fewer> fewest(const CoresUse& use) {
 
 // The cheapest machine of the table for the run, if it is cheaper than the one it was on.
 const MachinePrice* cheaper(const CoresUse& use, const Fewer& fewer) {
-    if (use.prices == nullptr || use.machine == nullptr) return nullptr;
+    if (use.prices == nullptr || use.machine == nullptr || use.memory_bytes <= 0) return nullptr;
     const MachinePrice* best = nullptr;
     for (const MachinePrice& price : use.prices->machines) {
         if (!suffices(price, *use.machine, fewer.cores, memory_margin * use.memory_bytes)) continue;

@@ -13,11 +13,12 @@ namespace headrace::compute {
 // The loop of a run that the replay reproduces. `recorded` has at least one step and must outlive this.
 struct CoresUse {
     const replay::Loop& recorded;
-    // Numbers of intra-op threads that were measured; fewer cores than the loop has threads need one of them.
+    std::uint64_t set_threads = 1;  // intra-op, that the program has
+    // Numbers of them that were measured; fewer cores than the program has threads need one of them.
     std::span<const replay::ThreadPoint> threads = {};
     std::optional<double> busy = {};  // cores, on the average of the whole run
     double run_seconds = 0;
-    double memory_bytes = 0;                // that the run had at its peak; 0: not known
+    double memory_bytes = 0;                // that the run had at its peak; 0: not known, and no machine is named
     const Prices* prices = nullptr;         // null: none are known
     const MachinePrice* machine = nullptr;  // of them, that the run was on
 };

@@ -102,7 +102,7 @@ Result<MachinePrice> machine_of(const Prices& prices, const Machine& machine) {
 
 bool suffices(const MachinePrice& price, const MachinePrice& now, double cores, double memory_bytes) {
     return price.cores >= cores && price.accelerator == now.accelerator && price.accelerators == now.accelerators &&
-           price.memory_gib.value_or(0) * gibibyte >= memory_bytes;
+           price.memory_gib && *price.memory_gib * gibibyte >= memory_bytes;
 }
 
 }  // namespace headrace::compute

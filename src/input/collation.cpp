@@ -6,20 +6,22 @@ namespace headrace::input {
 namespace {
 
 constexpr double least_part = 0.2;  // of the CPU time of a fetch
-// What is left of it once it works on whole arrays: copying what the batch holds.
-constexpr double left_of_it = 0.2;
-constexpr double error_of_guess = 0.1;  // of the model, that guess included
+// What is left of it once it works on whole arrays: copying what the batch holds. One that does so already has all of
+// it.
+constexpr Interval left_of_it{0.2, 0.05, 0.95};
+constexpr double error = 0.05;
 
 }  // namespace
 
 std::optional<Finding> advise_collation(const CollationUse& use) {
     if (use.fetch <= 0 || use.collate < least_part * use.fetch) return std::nullopt;
-    replay::Loop changed = use.loop.recorded;
-    for (replay::BatchCost& batch : changed.batches) {
-        batch.cpu *= 1 - (1 - left_of_it) * use.collate / use.fetch;
-    }
+    const auto changed = [&](double left) {
+        replay::Loop loop = use.loop.recorded;
+        for (replay::BatchCost& batch : loop.batches) batch.cpu *= 1 - (1 - left) * use.collate / use.fetch;
+        return loop;
+    };
     Finding finding;
-    finding.gain = gain_of(use.loop, changed, error_of_guess);
+    finding.gain = gain_of_guess(use.loop, changed, left_of_it, error);
     if (finding.gain->ratio.predicted < worth_a_finding) return std::nullopt;
     finding.id = "input.collate";
     finding.title = "a collation that works on arrays";

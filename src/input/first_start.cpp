@@ -13,6 +13,7 @@ constexpr double least_start_seconds = 0.5;
 // A dataset is pickled for one worker after the other, and read again by each; imports take the rest of a start.
 constexpr double to_read = 0.7;  // of the seconds to pickle it
 constexpr double large = 8e6;    // bytes that are worth a shorter list
+constexpr double mostly = 0.3;   // of a start: below it something else is what takes long
 
 }  // namespace
 
@@ -21,7 +22,8 @@ std::optional<Finding> advise_first_start(const FirstStart& start) {
     if (forked || start.seconds < std::max(least_start_seconds, least_start * start.run_seconds)) return std::nullopt;
     const auto workers = static_cast<double>(start.workers);
     const double pickling = start.dataset != nullptr ? (workers + to_read) * start.dataset->seconds : 0;
-    const bool by_dataset = start.dataset != nullptr && static_cast<double>(start.dataset->bytes) >= large;
+    const bool by_dataset = start.dataset != nullptr && static_cast<double>(start.dataset->bytes) >= large &&
+                            pickling >= mostly * start.seconds;
     Finding finding;
     finding.id = "input.startup";
     finding.title = by_dataset ? "a dataset that workers need not be sent" : "loader workers that start sooner";

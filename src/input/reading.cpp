@@ -8,12 +8,13 @@ namespace headrace::input {
 namespace {
 
 // Of small files.
-constexpr double least_blocked = 0.25;   // of the wall time of a sample
-constexpr double least_wait = 0.2e-3;    // seconds
-constexpr double small_file = 1 << 20;   // bytes
-constexpr double least_bytes = 512;      // of a sample, for it to come from a file at all
-constexpr double plain_storage = 100e6;  // bytes a second of large reads, where it was not measured
-constexpr double error_measured = 0.08, error_unmeasured = 0.12;
+constexpr double least_blocked = 0.25;  // of the wall time of a sample
+constexpr double least_wait = 0.2e-3;   // seconds
+constexpr double small_file = 1 << 20;  // bytes
+constexpr double least_bytes = 512;     // of a sample, for it to come from a file at all
+// Bytes a second of large reads, where that was not measured: what is supposed, and what it may be.
+constexpr double plain_storage = 100e6, slow_storage = 30e6, fast_storage = 1e9;
+constexpr double error_of_reading = 0.06;
 
 // Of pictures.
 constexpr double much_larger = 16;      // times the pixels that are needed: a crop of a quarter leaves room for scaling
@@ -29,20 +30,27 @@ std::optional<Finding> advise_small_files(const LoopUse& use, const SampleCosts&
     if (costs.blocked < std::max(least_wait, least_blocked * costs.wall)) return std::nullopt;
     if (bytes < least_bytes || per_sample < 0.5 || bytes / per_sample >= small_file) return std::nullopt;
     const bool measured = files != nullptr && files->uncached;
-    const double rate = measured ? std::max(files->uncached->bytes_per_second, plain_storage) : plain_storage;
-    const double left = std::min(1.0, bytes / rate / costs.blocked);
-    replay::Loop changed = use.recorded;
-    for (replay::BatchCost& batch : changed.batches) batch.blocked *= left;
+    // Small files at once come at no more than large reads do.
+    const double at_least = measured ? files->uncached->bytes_per_second : slow_storage;
+    const double rate = std::max(at_least, plain_storage);
+    const auto left = [&](double bytes_per_second) { return std::min(1.0, bytes / bytes_per_second / costs.blocked); };
+    const auto changed = [&](double part) {
+        replay::Loop loop = use.recorded;
+        for (replay::BatchCost& batch : loop.batches) batch.blocked *= part;
+        return loop;
+    };
     Finding finding;
-    finding.gain = gain_of(use, changed, measured ? error_measured : error_unmeasured);
+    finding.gain =
+        gain_of_guess(use, changed, {left(rate), left(std::max(rate, fast_storage)), left(at_least)}, error_of_reading);
     if (finding.gain->ratio.predicted < worth_a_finding) return std::nullopt;
     finding.id = "input.small_files";
-    finding.title = "samples packed into shards instead of many small files";
+    finding.title = files != nullptr ? "samples packed into shards instead of many small files"
+                                     : "samples read in large pieces, from shards";
     finding.evidence = fmt::format("Each sample waited {:.1f} ms of {:.1f} ms for {:.0f} kB", 1e3 * costs.blocked,
                                    1e3 * costs.wall, bytes / 1e3);
     finding.evidence += files != nullptr ? fmt::format(" from {:.1f} files", per_sample) : "";
     finding.evidence += fmt::format("; in large reads, at {:.0f} MB/s{}, they would take {:.2f} ms.", rate / 1e6,
-                                    measured ? " as measured" : "", 1e3 * bytes / rate);
+                                    measured && at_least >= plain_storage ? " as measured" : "", 1e3 * bytes / rate);
     finding.kind = FixKind::by_hand;
     finding.changes = Changes::random_streams;
     finding.remedy =

@@ -36,9 +36,23 @@ std::string title_of(const Point& best, const replay::Configuration& now) {
     return title;
 }
 
+// What each pass after the first loses of the gain when its workers have to fill their queues first: its first batch is
+// waited for whole, as it is without workers. The ratio is of the steps after that.
+double seconds_to_refill(const LoaderUse& use, const replay::Loop& changed) {
+    if (changed.configuration.workers == 0 || changed.batches.empty()) return 0;
+    double sum = 0;
+    for (const replay::BatchCost& batch : changed.batches) sum += batch.blocked + batch.cpu + batch.transit;
+    return static_cast<double>(use.recorded.later_passes.size()) * sum / static_cast<double>(changed.batches.size());
+}
+
 Gain gain_of(const LoaderUse& use, const replay::Loop& changed) {
-    return input::gain_of({use.recorded, use.loop_seconds}, changed,
-                          replay::model_error(use.recorded, changed, use.contention_measured));
+    Gain gain = input::gain_of({use.recorded, use.loop_seconds}, changed,
+                               replay::model_error(use.recorded, changed, use.contention_measured));
+    // With workers before, and that stay, a part of it was so already.
+    const double refill = seconds_to_refill(use, changed);
+    gain.seconds_per_run.predicted -= (use.recorded.configuration.workers == 0 ? 1 : 0.5) * refill;
+    gain.seconds_per_run.low -= refill;
+    return gain;
 }
 
 // The words of a change of the loader's arguments.

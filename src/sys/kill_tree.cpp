@@ -43,8 +43,9 @@ std::size_t stop_below(std::uint32_t root, std::set<std::uint32_t>& known) {
 // Whether it does nothing but remove what other processes leave behind.
 bool cleans_up(std::uint32_t pid) {
     const std::string command = read_command_line(pid);
-    return command.find("from multiprocessing.resource_tracker import main") != std::string::npos ||
-           command.find("torch_shm_manager") != std::string::npos;
+    const std::string program = command.substr(0, command.find(' '));
+    return program.substr(program.rfind('/') + 1) == "torch_shm_manager" ||
+           command.find(" -c from multiprocessing.resource_tracker import main;main(") != std::string::npos;
 }
 
 }  // namespace

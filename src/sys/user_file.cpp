@@ -22,17 +22,21 @@ fs::path folder_of(const char* variable) {
 
 }  // namespace
 
+std::optional<fs::path> script_folder(const fs::path& directory, const std::vector<std::string>& command) {
+    for (const std::string& word : command) {
+        const fs::path script = directory / word;  // `word` itself where that is absolute
+        if (script.extension() == ".py" && is_file(script)) return script.parent_path();  // later words are its own
+    }
+    return std::nullopt;
+}
+
 std::optional<fs::path> find_user_file(const fs::path& directory, const std::vector<std::string>& command,
                                        const std::string& name) {
     if (directory.empty()) return std::nullopt;
     if (is_file(directory / name)) return directory / name;
-    for (const std::string& word : command) {
-        const fs::path script = directory / word;  // `word` itself where that is absolute
-        if (script.extension() != ".py" || !is_file(script)) continue;
-        if (is_file(script.parent_path() / name)) return script.parent_path() / name;
-        return std::nullopt;  // later words are the script's own
-    }
-    return std::nullopt;
+    const std::optional<fs::path> folder = script_folder(directory, command);
+    if (!folder || !is_file(*folder / name)) return std::nullopt;
+    return *folder / name;
 }
 
 fs::path settings_folder() {

@@ -8,8 +8,13 @@
 
 namespace headrace::sys {
 
-// The file of that name in the working directory of a command, or beside the script that it runs: its first word that
-// ends in .py and names a file. None where there is none, or the directory is not known.
+// The folder of the script that a command runs: of its first word that ends in .py and names a file. None where there
+// is none.
+std::optional<std::filesystem::path> script_folder(const std::filesystem::path& directory,
+                                                   const std::vector<std::string>& command);
+
+// The file of that name in the working directory of a command, or beside its script. None where there is none, or the
+// directory is not known.
 std::optional<std::filesystem::path> find_user_file(const std::filesystem::path& directory,
                                                     const std::vector<std::string>& command, const std::string& name);
 

@@ -184,6 +184,39 @@ def test_images_by_their_pixels(mode: str, tmp_path: Path) -> None:
     assert content(marked) != content(image(mode))
 
 
+@dataclasses.dataclass
+class Listed(list[int]):
+    """One whose items are not among its fields."""
+
+    x: int = 1
+
+
+class Base:
+    """What its children keep is not in their dictionaries."""
+
+    __slots__ = ("hidden",)
+
+
+@dataclasses.dataclass
+class Slotted(Base):
+    """A field in a dictionary and another one that is not."""
+
+    x: int
+
+
+def with_attribute(value: Any) -> Any:
+    """The same with something of the program's own in it."""
+    value.mine = 1
+    return value
+
+
+def shrunk(size: int) -> torch.Tensor:
+    """A tensor whose memory is smaller than its shape says."""
+    tensor = torch.ones(2, 4)[1]
+    tensor.untyped_storage().resize_(size)
+    return tensor
+
+
 def test_what_is_not_known() -> None:
     class Mine(list[int]):
         pass
@@ -203,7 +236,8 @@ def test_what_is_not_known() -> None:
         object(), Mine([1]), {1, 2}, OrderedDict(a=1), np.array([None, 1]), np.zeros(2, "i4,f4"), grey.to_sparse(),
         torch.nn.Parameter(grey), grey.clone().requires_grad_(), torch.tensor([1j]).conj(), lambda: 0, range(3),
         quantized, image("P"), torch.empty(2, device="meta"), Exception(),
-        Watching(),
+        Watching(), Listed(), Slotted(1), with_attribute(grey.clone()), with_attribute(image("RGB")),
+        bytes((256 << 20) + 1), torch.zeros(1, 1).expand(3000, 3000), shrunk(0), shrunk(5),
     ]  # fmt: skip
     for value in unknown:
         assert content(value) is None, value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import re
@@ -17,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import PROGRAMS, Audited, audit, descendants, headrace_command, program, run
+from harness import PROGRAMS, Audited, audit, descendants, headrace_command, program, run, started_at
 from test_same_behaviour import masked, same
 
 slow = pytest.mark.slow
@@ -76,7 +77,16 @@ def killed_at_random(
 
 def below(process: Process) -> list[int]:
     """The program and what it started, outermost first; none when it has ended. Not headrace's own helper."""
-    return sorted(pid for pid in descendants(process.pid) if name_of(pid) not in ("signal-sentinel", "headrace"))
+    pids = [pid for pid in descendants(process.pid) if name_of(pid) not in ("signal-sentinel", "headrace")]
+    return sorted(pids, key=began)  # not by their numbers, which begin again at the lowest
+
+
+def began(pid: int) -> float:
+    """When a process was started; the last of all where it has ended."""
+    try:
+        return started_at(pid)
+    except OSError:
+        return math.inf
 
 
 def name_of(pid: int) -> str:

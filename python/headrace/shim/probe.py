@@ -319,7 +319,7 @@ class Probe:
             "parameters": sum(p.numel() for p in module.parameters()),
             "bytes": sum(t.numel() * t.element_size() for t in tensors),
         }
-        training = module.training
+        modes = [(one, one.training) for one in module.modules()]
         try:
             module.eval()
             with self._torch.no_grad():
@@ -327,7 +327,8 @@ class Probe:
         except Exception as error:  # not every model takes one sample
             self._write({"latency": [], "why": str(error)[:200]} | sizes)
         finally:
-            module.train(training)
+            for one, training in modes:  # a frozen part may be in eval mode while the rest trains
+                one.training = training
 
     def _timed(self, module: Any, args: Any, kwargs: Any) -> float:
         before = self._now()

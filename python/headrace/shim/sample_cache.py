@@ -39,7 +39,7 @@ _form: "Any" = None  # sample_form.py
 _MARK = "headrace: samples that are kept"
 _HIGH = 900  # descriptors from here on, so that the program's own numbers stay as they are
 _HEADER = 4096
-_CURSOR, _ENTRIES = 1, 2  # words of the header: bytes used, slots used
+_CURSOR, _ENTRIES, _CLOSED = 1, 2, 3  # words of the header: bytes used, slots used, whether nothing more is kept
 _FEWEST_SLOTS, _MOST_SLOTS = 1 << 12, 1 << 22
 _BYTES_A_SLOT = 256
 
@@ -71,8 +71,10 @@ class Counts:
             return None
         try:
             fcntl.lockf(descriptor, fcntl.LOCK_EX)
-            os.ftruncate(descriptor, 64 * _COUNT_SLOTS)
+            os.posix_fallocate(descriptor, 0, 64 * _COUNT_SLOTS)  # a store into a hole of a full disk would kill
             memory = mmap.mmap(descriptor, 64 * _COUNT_SLOTS)
+        except (OSError, ValueError):
+            return None
         finally:
             os.close(descriptor)  # and with it the lock
         words = memoryview(memory).cast("Q")
@@ -145,12 +147,16 @@ class Store:
         self.counts.add("bytes", first + writer.bytes)
         return "kept"
 
+    def close(self) -> None:
+        """Keep nothing more, in all processes; what is kept is served on."""
+        self._words[_CLOSED] = 1
+
     def _take(self, size: int) -> int:
         words = self._words
         fcntl.lockf(self.descriptor, fcntl.LOCK_EX)
         try:
             used = words[_CURSOR]
-            if used + size > self.size or 4 * words[_ENTRIES] >= 3 * (self._mask + 1):
+            if words[_CLOSED] or used + size > self.size or 4 * words[_ENTRIES] >= 3 * (self._mask + 1):
                 return 0
             words[_CURSOR] = _form.aligned(used + size)
             return int(self._data + used)
@@ -188,8 +194,11 @@ def _slots_of(size: int) -> int:
 def make_store(size: int, counts: Counts) -> Store:
     """Make the memory of a cache of so many bytes of samples; none of it is used before something is kept."""
     low = os.memfd_create("samples", os.MFD_CLOEXEC)
-    descriptor = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _HIGH)
-    os.close(low)
+    try:
+        descriptor = fcntl.fcntl(low, fcntl.F_DUPFD_CLOEXEC, _HIGH)
+        os.close(low)
+    except OSError:  # the program may have fewer descriptors
+        descriptor = low
     os.ftruncate(descriptor, _HEADER + 16 * _slots_of(size) + size)
     return Store(descriptor, size, counts)
 
@@ -229,8 +238,13 @@ class Kept:
         store = self._store
         place = store.find(number)
         if place:
+            try:
+                sample = store.load(place)
+            except Exception:  # a class of it is gone, or memory is short: then the program makes it
+                store.counts.add("misses")
+                return self._dataset[index]
             store.counts.add("hits")
-            return store.load(place)
+            return sample
         store.counts.add("misses")
         before = _random_state()
         sample = self._dataset[index]
@@ -291,11 +305,20 @@ class Cache:
         self._store: Store | None = None
         self._here: tuple[Any, Any] | None = None  # in a worker: the dataset and what stands for it
 
-    def handed(self, dataset: "Any") -> "tuple[Any, ...]":
-        """Return what an iterator takes instead of the dataset: it pickles without anything of ours."""
+    def handed(self, dataset: "Any") -> "Any":
+        """Return what an iterator takes instead of the dataset: it pickles without anything of ours.
+
+        The dataset itself where no memory can be had; the trial then finds that nothing was served.
+        """
         if self._store is None or self._dataset is not dataset:
+            if self._store is not None:
+                self._store.close()  # workers that stay may have it yet, and two would take twice the memory
+            try:
+                self._store = make_store(self._size, self._counts)
+            except (OSError, ValueError):
+                self._store = None
+                return dataset
             self._dataset = dataset
-            self._store = make_store(self._size, self._counts)
         return (_MARK, dataset, os.getpid(), self._store.descriptor)
 
     def taken(self, dataset: "Any") -> "tuple[Any, Store | None]":

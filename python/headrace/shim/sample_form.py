@@ -88,6 +88,9 @@ def _is_leaf(value: "Any") -> bool:
     )
 
 
+_MOST_SPREAD = 2  # of a view: the memory that it lies over, of that of its elements
+
+
 def keepable(value: "Any", depth: int, count: "list[int]") -> bool:
     """Say whether everything in a sample comes out of the cache as it went in."""
     count[0] += 1
@@ -107,7 +110,9 @@ def keepable(value: "Any", depth: int, count: "list[int]") -> bool:
         fields = getattr(value, "__dict__", None)
         return type(fields) is dict and _pickles_plainly(kind, object) and keepable(fields, depth + 1, count)
     if _is_leaf(value):
-        return not _is_plain_image(value) or keepable(value.info, depth + 1, count)
+        if _is_plain_image(value):
+            return keepable(value.info, depth + 1, count)
+        return not _is_sparse(value)
     numpy = sys.modules.get("numpy")
     scalar = numpy is not None and issubclass(kind, numpy.generic) and kind.__module__ == "numpy"
     return scalar and kind.__name__ not in ("void", "object_")
@@ -130,6 +135,16 @@ def _is_dense(shape: "Any", strides: "Any") -> bool:
             return False
         expected *= size
     return True
+
+
+def _is_sparse(value: "Any") -> bool:
+    """Say whether a view lies over much more memory than it has elements: made anew it would take all of that."""
+    if _is_plain_tensor(value):
+        size, count, strides = 1, value.numel(), value.stride()
+    else:
+        size, count, strides = value.itemsize, value.size, value.strides
+    span = sum((length - 1) * abs(stride) for length, stride in zip(value.shape, strides, strict=True))
+    return bool(count and span > _MOST_SPREAD * count * size)
 
 
 class Writer:

@@ -136,13 +136,20 @@ class StartUp:
         files = folders = size = 0
         for name in sorted(self._files):
             if is_data(name) and os.path.isfile(name):
+                try:
+                    size += add_file(name, size, digest)
+                except OSError:  # the program could not open it either
+                    continue
                 files += 1
-                size += add_file(name, size, digest)
         imported = {os.path.abspath(path) for path in sys.path}  # Python itself lists these
         for name in sorted(self._folders):
             if is_data(name + "/") and os.path.isdir(name) and os.path.abspath(name) not in imported:
+                try:
+                    names = sorted(os.listdir(name))
+                except OSError:
+                    continue
                 folders += 1
-                digest.update(("\0".join([name, *sorted(os.listdir(name))]) + "\0\0").encode(errors="surrogateescape"))
+                digest.update(("\0".join([name, *names]) + "\0\0").encode(errors="surrogateescape"))
         if not files and not folders:
             return None
         return {"files": files, "folders": folders, "bytes": size, "digest": digest.hexdigest()}

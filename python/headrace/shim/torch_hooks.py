@@ -126,6 +126,9 @@ def _text(value: "Any") -> str:
     return '"' + "".join(c for c in str(value) if c.isalnum() or c in "_-.") + '"'
 
 
+_FUNCTIONS = (type(_text), type(len), type(_text.__get__(0)))  # Python's, built-in ones and methods
+
+
 def _loader_config(loader: "Any") -> str:
     workers = loader.num_workers
     method = None
@@ -136,7 +139,7 @@ def _loader_config(loader: "Any") -> str:
         method = context.get_start_method()
     dataset = type(loader.dataset)
     collate = loader.collate_fn
-    if not hasattr(collate, "__qualname__"):  # an object that can be called
+    if type(collate) not in _FUNCTIONS:  # an object that can be called: nothing is asked of it
         collate = type(collate)
     sampler = getattr(loader, "batch_sampler", None)
     values = {

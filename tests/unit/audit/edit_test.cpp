@@ -79,6 +79,19 @@ TEST(EditedCall, IsLeftToTheUserWhereItIsNotPlain) {
           "DataLoader(data", "DataLoader()", "DataLoader", "", "loader = DataLoader(data, num_workers=2)"}) {
         EXPECT_EQ(edited(source, two_workers()), "none") << source;
     }
+    Fix larger;
+    larger.batch_size = 128;
+    for (const char* source : {"DataLoader(data, **options)", "DataLoader(data, *rest)", "DataLoader(*rest, 64)"}) {
+        EXPECT_EQ(edited(source, larger), "none") << source;
+    }
+    EXPECT_NE(edited("DataLoader(data, 64, **options)", larger).find("+DataLoader(data, 128, **options)"),
+              std::string::npos);
+    Fix none;
+    none.workers = 0;
+    EXPECT_EQ(edited("DataLoader(data, num_workers=2, **options)", none), "none") << "what only workers have";
+    EXPECT_NE(edited("DataLoader(data, num_workers=2, timeout=9, multiprocessing_context=\"spawn\")", none)
+                  .find("+DataLoader(data, num_workers=0, timeout=0, multiprocessing_context=None)"),
+              std::string::npos);
     EXPECT_EQ(edited("DataLoader(data)", two_workers(), 2), "none");
     EXPECT_EQ(
         edited("DataLoader(data, num_workers=0, **options)", two_workers()),

@@ -34,13 +34,28 @@ TEST(Cores, ThatWorkersUseAreNot) {
 
 TEST(Cores, ForFewerThreadsAreKnownOnlyWhereTheseWereMeasured) {
     const replay::Loop loop = bound_by_steps(4);
-    EXPECT_FALSE(advise_cores({.recorded = loop}));
+    EXPECT_FALSE(advise_cores({.recorded = loop, .set_threads = 4}));
     const std::vector<replay::ThreadPoint> slower{{1, 1.5, 1}, {2, 1.2, 1}};
-    EXPECT_FALSE(advise_cores({.recorded = loop, .threads = slower}));
+    EXPECT_FALSE(advise_cores({.recorded = loop, .set_threads = 4, .threads = slower}));
     const std::vector<replay::ThreadPoint> equal{{1, 1.5, 1}, {2, 1.01, 1}};
-    const std::optional<Finding> finding = advise_cores({.recorded = loop, .threads = equal});
+    const std::optional<Finding> finding = advise_cores({.recorded = loop, .set_threads = 4, .threads = equal});
     ASSERT_TRUE(finding);
     EXPECT_EQ(finding->title, "2 of 4 usable cores would do");
+}
+
+TEST(Cores, ThatAreBusyAreNotGivenAway) {
+    const replay::Loop loop = bound_by_steps();
+    EXPECT_FALSE(advise_cores({.recorded = loop, .busy = 2.5})) << "half of four";
+    const std::optional<Finding> two = advise_cores({.recorded = loop, .busy = 1.6});
+    ASSERT_TRUE(two);
+    EXPECT_EQ(two->title, "2 of 4 usable cores would do");
+}
+
+TEST(Cores, OfAStepThatIsPartlySerialAreNotKnownByTheirAverage) {
+    const replay::Loop loop = bound_by_steps(2);  // of the four threads that it has
+    EXPECT_FALSE(advise_cores({.recorded = loop, .set_threads = 4}));
+    const std::vector<replay::ThreadPoint> slower{{2, 1.5, 1}};
+    EXPECT_FALSE(advise_cores({.recorded = loop, .set_threads = 4, .threads = slower}));
 }
 
 TEST(Cores, HaveTheirPrice) {

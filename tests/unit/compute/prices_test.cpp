@@ -86,7 +86,7 @@ TEST(Prices, OfAMachineThatSuffices) {
     EXPECT_TRUE(suffices(small, now, 2, 8 * gibibyte));
     EXPECT_FALSE(suffices(small, now, 3, 1));
     EXPECT_FALSE(suffices(small, now, 1, 9 * gibibyte));
-    EXPECT_FALSE(suffices(now, now, 1, 1)) << "its memory is not told";
+    EXPECT_FALSE(suffices(now, now, 1, 0)) << "its memory is not told";
     const Prices with = prices_of("here = \"gpu\"" + std::string(table));
     EXPECT_FALSE(suffices(small, *machine_of(with, machine_with(2)), 1, 1)) << "it has no accelerator";
 }
