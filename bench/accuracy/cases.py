@@ -23,6 +23,7 @@ class Point:
     threads: int
     prefetch: int = 2
     batch: int = 32
+    persistent: bool = False
 
     def changed(self, parameters: dict[str, Any]) -> Point:
         """The point of a loader fix; what is null in it stays."""
@@ -33,12 +34,14 @@ class Point:
             self.threads if parameters["threads"] is None else parameters["threads"],
             prefetch if workers else 2,
             self.batch if parameters["batch_size"] is None else parameters["batch_size"],
+            bool(workers) and (self.persistent or bool(parameters["persistent_workers"])),
         )
 
     @property
     def words(self) -> str:
         """For a table."""
         more = f", prefetch {self.prefetch}" if self.prefetch != 2 else ""
+        more += ", staying" if self.persistent else ""
         return f"w{self.workers} t{self.threads}{more}" + (f" b{self.batch}" if self.batch != 32 else "")
 
 
@@ -62,7 +65,7 @@ class Program:
         words = [str(self.script), *self.arguments, "--data", str(data), "--seconds", str(seconds)]
         for name in ("workers", "threads", "prefetch", "batch"):
             words += [f"--{name}", str(getattr(point, name))]
-        return words
+        return [*words, "--persistent"] if point.persistent else words
 
 
 def grid(workers: Iterable[int], threads: Iterable[int], batch: int = 32) -> tuple[Point, ...]:

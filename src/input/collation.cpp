@@ -9,7 +9,7 @@ constexpr double least_part = 0.2;  // of the CPU time of a fetch
 // What is left of it once it works on whole arrays: copying what the batch holds. One that does so already has all of
 // it.
 constexpr Interval left_of_it{0.2, 0.05, 0.95};
-constexpr double error = 0.05;
+constexpr double error_of_replay = 0.05;
 
 }  // namespace
 
@@ -21,7 +21,7 @@ std::optional<Finding> advise_collation(const CollationUse& use) {
         return loop;
     };
     Finding finding;
-    finding.gain = gain_of_guess(use.loop, changed, left_of_it, error);
+    finding.gain = gain_of_guess(use.loop, changed, left_of_it, error_of_replay);
     if (finding.gain->ratio.predicted < worth_a_finding) return std::nullopt;
     finding.id = "input.collate";
     finding.title = "a collation that works on arrays";

@@ -72,10 +72,11 @@ def test_every_criterion_can_fail() -> None:
     near = [Joint(name, Point(0, 1), Point(2, 1), 0.05, Point(2, 1)) for name in names]
     assert {one.verdict for one in criteria_of(good, near)} == {Verdict.PASS}
     bad = Case("decode", Point(0, 1), "input.workers", "", None, None, 2.0, 1.2, 2.4, 1.1)
-    refused = Case("decode", Point(0, 1), refused="It is odd.")
+    refused = Case("decode", Point(1, 1), refused="It is odd.")
+    untold = Case("decode", Point(0, 1), "compute.batch", "", None, None, 1.5, 1.4, 1.6, None, promises=True)
     far = Joint("decode", Point(0, 1), Point(2, 2), 0.06, Point(2, 1))
-    verdicts = {one.text: one.verdict for one in criteria_of([bad, bad, bad, refused], [*near, far])}
-    assert len(verdicts) == 9
+    verdicts = {one.text: one.verdict for one in criteria_of([bad, bad, bad, untold, refused], [*near, far])}
+    assert len(verdicts) == 10
     outside = Case("decode", Point(0, 1), "input.workers", "", None, None, 1.5, 1.4, 1.6, 1.39)
     assert verdicts.pop("inside the interval at least 85 %") is Verdict.PASS or not bad.inside
     assert set(verdicts.values()) == {Verdict.FALLS_SHORT}

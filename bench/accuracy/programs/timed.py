@@ -18,14 +18,20 @@ def arguments(parser: argparse.ArgumentParser) -> argparse.Namespace:
     parser.add_argument("--prefetch", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--persistent", action="store_true", help="workers that stay for all passes")
     parser.add_argument("--seconds", type=float, default=5)
     return parser.parse_args()
 
 
 def loader_arguments(options: argparse.Namespace) -> dict[str, Any]:
     """Those of the loader that depend on the workers."""
-    ahead = {"prefetch_factor": options.prefetch} if options.workers else {}
-    return {"num_workers": options.workers, **ahead}
+    if options.workers == 0:
+        return {"num_workers": 0}
+    return {
+        "num_workers": options.workers,
+        "prefetch_factor": options.prefetch,
+        "persistent_workers": options.persistent,
+    }
 
 
 class Steps:

@@ -48,6 +48,7 @@ def main() -> None:
             report_to=[], disable_tqdm=True, logging_strategy="no", use_cpu=True, remove_unused_columns=False,
             dataloader_num_workers=options.workers,
             dataloader_prefetch_factor=options.prefetch if options.workers else None,
+            dataloader_persistent_workers=options.persistent,
         )  # fmt: skip
         steps = Steps(options)
         Trainer(
