@@ -190,7 +190,7 @@ def cases_of(program: Program, measured: Measured) -> list[Case]:
             then, now = measured.rate(to) if to else None, measured.rate(point)
             won = then / now if then and now else measured.trials.get((point, key_of(finding)))
             figures = (ratio["predicted"], ratio["low"], ratio["high"], won)
-            promises = finding["try"] is not None or to is not None
+            promises = to is not None or finding.get("try") is not None
             cases.append(Case(program.name, point, finding["id"], words_of(finding), to, None, *figures, promises))
     return cases
 

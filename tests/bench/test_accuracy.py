@@ -27,11 +27,14 @@ def report(
 
 
 def test_the_advised_point_has_what_stays_as_it_was() -> None:
-    parameters = {"workers": 3, "prefetch_factor": None, "threads": None, "batch_size": None}
+    names = ("prefetch_factor", "threads", "batch_size", "persistent_workers")
+    parameters = {"workers": 3} | dict.fromkeys(names)
     assert Point(1, 2).changed(parameters) == Point(3, 2)
     assert Point(1, 2).changed(parameters | {"prefetch_factor": 4}) == Point(3, 2, 4)
     assert Point(1, 2, 4).changed(parameters | {"workers": 0, "threads": 1}) == Point(0, 1)
     assert Point(1, 2).changed(parameters | {"batch_size": 64}) == Point(3, 2, 2, 64)
+    assert Point(1, 2).changed(parameters | {"persistent_workers": True}) == Point(3, 2, persistent=True)
+    assert Point(1, 2, persistent=True).changed(parameters | {"workers": 0}) == Point(0, 2)
 
 
 def test_a_case_compares_the_prediction_with_the_runs() -> None:
@@ -50,7 +53,7 @@ def test_a_case_compares_the_prediction_with_the_runs() -> None:
 def test_what_no_argument_sets_is_measured_by_a_trial() -> None:
     cached = report(2)
     cached["findings"][0] |= {"id": "prep.cache", "fix": {"kind": "sample_cache", "parameters": {"cache_bytes": 9}}}
-    (case,) = cases_of(DECODE, Measured({Point(0, 1): cached}, {}, {(Point(0, 1), "prep.cache"): 1.3}))
+    (case,) = cases_of(DECODE, Measured({Point(0, 1): cached}, {}, {(Point(0, 1), "prep.cache: cache_bytes 9"): 1.3}))
     assert (case.to, case.measured, case.inside, case.fix) == (None, 1.3, False, "cache_bytes 9")
     cached["findings"][0]["gain"] = None
     (nothing,) = cases_of(DECODE, Measured({Point(0, 1): cached}))
