@@ -49,10 +49,11 @@ def test_samples_that_wait_are_worth_workers(tmp_path: Path, workers: int) -> No
 
 @alone
 def test_steps_that_compute_have_nothing_to_win(tmp_path: Path) -> None:
-    """A step takes 20 ms of a core and its batch next to nothing."""
+    """A step takes 20 ms of a core and its batch next to nothing: only the other cores are too many."""
     report = advice(tmp_path, "--samples", "640", "--host-ms", "20")
     assert report["prediction"]["valid"], report["prediction"]
-    assert report["findings"] == []
+    several = report["run"]["machine"]["cores_usable"] >= 2
+    assert [one["id"] for one in report["findings"]] == (["compute.cores"] if several else [])
     [compute] = [one for one in report["ceilings"] if one["name"] == "compute"]
     assert report["ceilings"][0] == compute
     assert BATCH / 0.025 < compute["samples_per_second"] < BATCH / 0.020
