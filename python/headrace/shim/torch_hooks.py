@@ -126,7 +126,7 @@ def _text(value: "Any") -> str:
     return '"' + "".join(c for c in str(value) if c.isalnum() or c in "_-.") + '"'
 
 
-_FUNCTIONS = (type(_text), type(len), type(_text.__get__(0)))  # Python's, built-in ones and methods
+_FUNCTIONS = (type(_text), type(len), type(_text.__get__(0)), type)  # of Python and C, methods, and plain classes
 
 
 def _loader_config(loader: "Any") -> str:
