@@ -12,6 +12,7 @@
 #include "headrace/finding.h"
 #include "headrace/probe.h"
 #include "headrace/run.h"
+#include "headrace/use.h"
 
 namespace headrace {
 
@@ -146,23 +147,6 @@ struct Outside {
     std::vector<OutsideProcess> processes;  // those with most CPU time, at most 10
     std::vector<OutsidePhase> phases;       // without a gap from the start to the end, at most 40
     std::vector<MarkedPhase> marked;        // in the order of their first begin
-};
-
-// What a model may take where it is served, by the user's slo.toml; absent where that does not say.
-struct Slo {
-    std::string file;
-    std::optional<double> latency_p95_ms = {};  // of one sample
-    std::optional<double> memory_mb = {};       // MiB, of parameters and buffers
-};
-
-// What a run costs, by the user's prices.toml.
-struct Cost {
-    std::string file;
-    std::string currency;
-    std::string machine;  // the table's name for the one it ran on
-    double per_hour = 0;
-    double per_run = 0;
-    std::optional<double> per_epoch;  // a pass over the training loader, evaluations and checkpoints with it
 };
 
 struct Audit {

@@ -7,7 +7,6 @@
 #include <string_view>
 #include <vector>
 
-#include "headrace/ledger.h"
 #include "headrace/result.h"
 #include "headrace/run.h"
 

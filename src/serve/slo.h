@@ -6,9 +6,9 @@
 #include <string_view>
 
 #include "headrace/finding.h"
-#include "headrace/ledger.h"
 #include "headrace/probe.h"
 #include "headrace/result.h"
+#include "headrace/use.h"
 
 namespace headrace::serve {
 

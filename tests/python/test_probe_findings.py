@@ -152,7 +152,8 @@ def with_precision(tmp_path_factory: pytest.TempPathFactory) -> Path:
     probe = json.loads(file.read_text())
     faster = json.loads(json.dumps(probe["cases"][0])) | {"precision": "bfloat16"}
     faster["step_seconds"] = {name: value / 2 for name, value in faster["step_seconds"].items()}
-    probe["cases"].append(faster)
+    measured = [one for one in probe["cases"] if one["precision"] != "bfloat16"]  # on a machine that is good at it
+    probe["cases"] = [*measured, faster]
     file.write_text(json.dumps(probe))
     return folder
 
