@@ -196,8 +196,10 @@ std::string addition(std::string_view source, const Call& call, const std::strin
 }
 
 std::optional<std::vector<Edit>> edits_of(std::string_view source, Call call, const Fix& fix) {
-    const auto unnamed = static_cast<std::size_t>(std::count_if(call.arguments.begin(), call.arguments.end(),
-                                                                [](const Argument& one) { return one.name.empty(); }));
+    const auto unnamed =
+        static_cast<std::size_t>(std::count_if(call.arguments.begin(), call.arguments.end(), [&](const Argument& one) {
+            return one.name.empty() && !unpacks(source, one);
+        }));
     if (call.arguments.empty() || unnamed > most_positional) return std::nullopt;
     if (fix.workers == 0U && call.unpacks) return std::nullopt;  // what only workers have may be in there
     std::vector<Edit> edits;
