@@ -166,7 +166,7 @@ def test_what_cannot_be_kept_is_refused(tmp_path: Path) -> None:
         object(), Local([1]), {1}, np.array([None]), torch.nn.Parameter(torch.ones(2)), torch.ones(2).requires_grad_(),
         torch.ones(2).to_sparse(), torch.ones(1).expand(5), np.broadcast_to(np.ones(1), 5), np.arange(5)[::-1],
         torch.tensor([1j]).conj(), photo("P"), np.zeros(2, "i4,f4"),
-        np.zeros((9, 9))[:, 3], torch.ones(9, 9)[:, 3], Nowhere(1), shared, lambda: 0, list(range(30_000)),
+        np.zeros((500, 500))[:, 3], torch.ones(500, 500)[:, 3], Nowhere(1), shared, lambda: 0, list(range(30_000)),
     ]  # fmt: skip
     cache = store(tmp_path)
     for number, value in enumerate(values):

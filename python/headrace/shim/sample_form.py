@@ -88,7 +88,8 @@ def _is_leaf(value: "Any") -> bool:
     )
 
 
-_MOST_SPREAD = 2  # of a view: the memory that it lies over, of that of its elements
+# Of a view: the memory that it lies over, of that of its elements, and bytes that are no matter.
+_MOST_SPREAD, _LITTLE = 2, 1 << 16
 
 
 def keepable(value: "Any", depth: int, count: "list[int]") -> bool:
@@ -144,7 +145,7 @@ def _is_sparse(value: "Any") -> bool:
     else:
         size, count, strides = value.itemsize, value.size, value.strides
     span = sum((length - 1) * abs(stride) for length, stride in zip(value.shape, strides, strict=True))
-    return bool(count and span > _MOST_SPREAD * count * size)
+    return bool(count and span > max(_LITTLE, _MOST_SPREAD * count * size))
 
 
 class Writer:
