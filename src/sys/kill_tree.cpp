@@ -1,23 +1,30 @@
 #include "sys/kill_tree.h"
 
+#include <dirent.h>
 #include <sys/types.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
+#include <cstdlib>
 #include <iterator>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <unordered_map>
 #include <vector>
 
 #include "sys/proc.h"
+#include "sys/process.h"
 
 namespace headrace::sys {
 namespace {
 
-// A stopped process makes no other one, so this is enough unless they are made faster than they can be listed.
-constexpr int most_rounds = 100;
+// How long to wait until what was stopped has stopped. A parent in vfork(2) whose child is stopped never comes to it.
+constexpr Nanoseconds most_wait = 1'000'000'000;
+constexpr useconds_t look_again = 500;  // microseconds
 
 // Stops what is below and not known yet. How many there were.
 std::size_t stop_below(std::uint32_t root, std::set<std::uint32_t>& known) {
@@ -40,6 +47,20 @@ std::size_t stop_below(std::uint32_t root, std::set<std::uint32_t>& known) {
     return found;
 }
 
+// Whether no thread of it can make another process: the signal only asks for that, and a thread that is in the middle
+// of a fork(2) may end it first.
+bool stands_still(std::uint32_t pid) {
+    const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
+    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(tasks.c_str()), &::closedir);
+    while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
+        if (entry->d_name[0] == '.') continue;
+        const auto thread = static_cast<std::uint32_t>(std::strtoul(entry->d_name, nullptr, 10));
+        const std::optional<ProcessStat> stat = read_process_stat(thread);
+        if (stat && std::string_view("TtZX").find(stat->state) == std::string_view::npos) return false;
+    }
+    return true;  // one that has ended too
+}
+
 // Whether it does nothing but remove what other processes leave behind.
 bool cleans_up(std::uint32_t pid) {
     const std::string command = read_command_line(pid);
@@ -50,12 +71,17 @@ bool cleans_up(std::uint32_t pid) {
 
 }  // namespace
 
-void kill_below(std::uint32_t root) {
+void kill_below(std::uint32_t root, bool helpers_too) {
     std::set<std::uint32_t> known;
-    for (int round = 0; round < most_rounds && stop_below(root, known) > 0; ++round) {
+    const Nanoseconds latest = monotonic_now() + most_wait;
+    // In this order: whoever stood still before the last listing can have made nothing that it does not show.
+    bool still = false;
+    while ((stop_below(root, known) > 0 || !still) && monotonic_now() < latest) {
+        still = std::all_of(known.begin(), known.end(), stands_still);
+        if (!still) (void)::usleep(look_again);
     }
     std::vector<std::uint32_t> helpers;
-    std::copy_if(known.begin(), known.end(), std::back_inserter(helpers), cleans_up);
+    if (!helpers_too) std::copy_if(known.begin(), known.end(), std::back_inserter(helpers), cleans_up);
     for (const std::uint32_t pid : helpers) known.erase(pid);
     for (const std::uint32_t pid : known) (void)::kill(static_cast<pid_t>(pid), SIGKILL);
     for (const std::uint32_t pid : helpers) (void)::kill(static_cast<pid_t>(pid), SIGCONT);

@@ -15,11 +15,17 @@
 
 #include "sys/descriptor.h"
 #include "sys/kill_tree.h"
+#include "sys/process.h"
 
 namespace headrace::sys {
 namespace {
 
 constexpr int ask_every = 100;  // milliseconds
+
+// How long what removes the names that others left behind may take.
+constexpr Nanoseconds helpers_have = 10'000'000'000;
+constexpr useconds_t between_looks = 1000;  // microseconds
+constexpr int looks_per_kill = 100;
 
 constexpr std::array<int, 3> endings{SIGINT, SIGTERM, SIGHUP};
 
@@ -112,9 +118,16 @@ std::string read_answer(int answer, Descriptor& sign, const std::function<bool()
 void reap_all(pid_t child) noexcept {
     while (::waitpid(child, nullptr, 0) < 0 && errno == EINTR) {
     }
-    kill_below(static_cast<std::uint32_t>(::getpid()));
-    while (true) {
-        if (::waitpid(-1, nullptr, 0) < 0 && errno != EINTR) return;
+    const Nanoseconds patient_until = monotonic_now() + helpers_have;
+    for (int looks = 0;;) {
+        const pid_t ended = ::waitpid(-1, nullptr, WNOHANG);
+        if (ended < 0 && errno != EINTR) return;
+        if (ended != 0) continue;
+        // Again now and then: the kernel's list of children may miss some while others of them end.
+        if (looks++ % looks_per_kill == 0) {
+            kill_below(static_cast<std::uint32_t>(::getpid()), monotonic_now() > patient_until);
+        }
+        (void)::usleep(between_looks);
     }
 }
 

@@ -70,6 +70,26 @@ TEST(SideProcess, LeavesNoProcessBehind) {
     EXPECT_EQ(subreaper, 0) << "it is as it was";
 }
 
+// They are in the middle of a fork when they are to stop.
+TEST(KillTree, LeavesNoneOfThoseThatAreMadeMeanwhile) {
+    for (int round = 0; round < 20; ++round) {
+        const auto said = run_aside(
+            [](const StopSign&) -> std::string {
+                for (int i = 0; i < 3; ++i) {
+                    if (::fork() != 0) continue;
+                    for (int below = 0; below < 100 && ::fork() == 0; ++below) {
+                    }
+                    while (true) ::pause();
+                }
+                ::usleep(3'000);
+                return "done";
+            },
+            never);
+        ASSERT_EQ(said.value_or(""), "done");
+        EXPECT_EQ(::waitpid(-1, nullptr, WNOHANG), -1);
+    }
+}
+
 // A parent that writes a line when it is told of its child's end, as torch's loader raises an error then.
 TEST(KillTree, NoneSeesAnotherOneEnd) {
     std::string name = (std::filesystem::temp_directory_path() / "headrace-kill-XXXXXX").string();
