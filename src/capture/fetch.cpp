@@ -134,6 +134,15 @@ void end_light_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
            cost.cpu - at_most(b.collate_cpu, cost.cpu), cost.queue - at_most(b.collate_queue, cost.queue));
 }
 
+// What the fetch has used when its samples are made.
+void end_samples(Thread* t, std::uint64_t run_queue) {
+    Batch& b = t->batch;
+    b.fetch_queue = since(run_queue, b.scheduled_0.run_queue);
+    const CpuTotals totals = cpu_totals();
+    b.fetch_user = totals.user - b.user_0;
+    b.fetch_system = totals.system - b.system_0;
+}
+
 // Where the CPU time at its begin was not read, the collation had the share of the fetch's that it has of its time.
 Cost cost_of_light_collate(Thread* t, std::uint64_t wall, std::uint64_t end) {
     Batch& b = t->batch;
@@ -209,7 +218,7 @@ void end_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
     }
     const std::uint64_t cpu = thread_cpu();
     if (!b.collated) {
-        b.fetch_queue = since(scheduled(t).run_queue, b.scheduled_0.run_queue);
+        end_samples(t, scheduled(t).run_queue);
     }
     t->pace->last_sample = b.samples != 0 ? b.sample_wall / b.samples + 1 : 0;
     const std::uint64_t stands_for = t->pace->light_fetches + 1;  // batches, for what was not read of the others
@@ -222,8 +231,7 @@ void end_fetch(Thread* t, std::uint64_t start, std::uint64_t end) {
     const std::uint64_t factor = t->is_worker ? 1 : stands_for;  // a worker's count goes on over the light batches
     append(t, Kind::fetch_io, start, 0, since(bytes.requested, b.requested_0) * factor,
            since(bytes.from_storage, b.storage_0) * factor);
-    const CpuTotals totals = cpu_totals();
-    append(t, Kind::cpu, end, 0, totals.user - b.user_0, totals.system - b.system_0);
+    append(t, Kind::cpu, end, 0, b.fetch_user, b.fetch_system);
     if (b.samples != 0) {
         append(t, Kind::sample, b.single_start, b.single_wall, b.single_cpu, b.picked);
     }
@@ -246,7 +254,7 @@ void begin_collate(Thread* t, PyObject* samples) {
     b.collate_cpu_0 = thread_cpu();
     b.collate_queue_0 = scheduled(t).run_queue;
     if (!b.collated) {
-        b.fetch_queue = since(b.collate_queue_0, b.scheduled_0.run_queue);
+        end_samples(t, b.collate_queue_0);
         b.collated = true;
     }
 }

@@ -33,6 +33,8 @@ struct Batch {
     std::uint64_t requested_0;  // bytes asked for, likewise
     std::uint64_t storage_0;    // bytes from storage, likewise
     std::uint64_t fetch_queue;  // run-queue time before collate began
+    std::uint64_t fetch_user;   // user and system CPU time, likewise
+    std::uint64_t fetch_system;
     std::uint64_t samples;
     std::uint64_t sample_wall;
     std::uint64_t sample_cpu;
