@@ -51,6 +51,11 @@ struct Gain {
 // A predicted ratio below it is no finding.
 inline constexpr double worth_a_finding = 1.05;
 
+// Of what is saved outside the steady steps, whose pace it leaves as it is.
+constexpr Gain gain_outside_steps(double likely, double least, double most) noexcept {
+    return {{1, 1, 1}, {likely, least, most}};
+}
+
 // What such a ratio saves of a loop that takes so many seconds.
 Gain gain_of(const Interval& ratio, double loop_seconds) noexcept;
 

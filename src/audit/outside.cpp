@@ -5,17 +5,17 @@
 #include <cmath>
 #include <span>
 
+#include "base/text.h"
 #include "stats/change_points.h"
 
 namespace headrace::audit {
 namespace {
 
-constexpr double mebibyte = 1024.0 * 1024.0;
 constexpr double idle_cores = 0.05;
 constexpr double computing_cores = 0.25;  // a core that is shared with other programs gives no more
 constexpr double waiting_cores = 1.5;     // up to here a program with heavy I/O mostly waits for it or copies for it
-constexpr double heavy_io = 10 * mebibyte;
-constexpr double some_io = mebibyte;
+constexpr double heavy_io = 10 * base::mebibyte;
+constexpr double some_io = base::mebibyte;
 constexpr double dominant = 0.75;
 constexpr std::size_t most_processes = 10;
 
@@ -46,7 +46,7 @@ Stretch between(const OutsidePoint& first, const OutsidePoint& last, Nanoseconds
 }
 
 // Bytes a second over orders of magnitude: 0, 1, 2 for none, 9 and 99 MiB/s.
-double level(double bytes, double length) { return std::log10(1 + bytes / length / mebibyte); }
+double level(double bytes, double length) { return std::log10(1 + bytes / length / base::mebibyte); }
 
 Activity activity_of(double cores, double read, double written) {
     const double io = read + written;

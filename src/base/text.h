@@ -15,6 +15,8 @@ std::string format_seconds(double seconds);
 // "512 B", "1.2 GiB", "123 GiB": powers of 1024, at most one decimal. What is not a finite number is "unknown".
 std::string format_bytes(double bytes);
 
+inline constexpr double mebibyte = 1024 * 1024;  // bytes
+
 // "1,234,567".
 std::string format_count(std::int64_t count);
 

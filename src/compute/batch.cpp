@@ -8,13 +8,14 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
+
 namespace headrace::compute {
 namespace {
 
-constexpr unsigned times = 2;             // as large, the batch that is advised: the one that was measured
-constexpr double as_good = 0.98;          // of the speed of the best point: then the loader stays as it is
-constexpr double most_of_memory = 0.9;    // that a process may come to hold
-constexpr double mebibyte = 1024 * 1024;  // bytes
+constexpr unsigned times = 2;           // as large, the batch that is advised: the one that was measured
+constexpr double as_good = 0.98;        // of the speed of the best point: then the loader stays as it is
+constexpr double most_of_memory = 0.9;  // that a process may come to hold
 
 std::string time_words(double seconds) {
     return seconds < 1e-3 ? fmt::format("{:.0f} µs", seconds * 1e6) : fmt::format("{:.2f} ms", seconds * 1e3);
@@ -37,7 +38,7 @@ std::string memory_words(const char* whose, const std::optional<std::int64_t>& o
                          const std::optional<std::int64_t>& twice) {
     if (!own || !twice) return "";
     return fmt::format(" With it the {} peaked at {:.0f} MiB, {:.0f} as it is.", whose,
-                       static_cast<double>(*twice) / mebibyte, static_cast<double>(*own) / mebibyte);
+                       static_cast<double>(*twice) / base::mebibyte, static_cast<double>(*own) / base::mebibyte);
 }
 
 std::string evidence_of(const StepUse& use, const StepLine& line) {

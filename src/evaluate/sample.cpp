@@ -31,7 +31,7 @@ std::optional<Finding> advise_sample(const EvaluationUse& use) {
         use.seconds.size(), use.rows, all, 100 * all / use.run_seconds, 100 * 0.5 / std::sqrt(sample_rows));
     finding.kind = FixKind::evaluation;
     finding.fix.evaluation_rows = static_cast<std::uint64_t>(sample_rows);
-    finding.gain = Gain{{1, 1, 1}, {(1 - likely_fixed) * shorter, (1 - most_fixed) * shorter, shorter}};
+    finding.gain = gain_outside_steps((1 - likely_fixed) * shorter, (1 - most_fixed) * shorter, shorter);
     finding.changes = Changes::semantics;
     finding.remedy =
         "Evaluate on one fixed, stratified sample of 1,000 rows between the epochs, and on all rows at the end.";

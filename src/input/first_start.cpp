@@ -37,8 +37,8 @@ std::optional<Finding> advise_first_start(const FirstStart& start) {
     finding.kind = FixKind::by_hand;
     // A fork takes milliseconds; a dataset that is small leaves the imports of each worker.
     const double most = 0.95 * start.seconds, sure = std::min(pickling, most);
-    finding.gain = by_dataset ? Gain{{1, 1, 1}, {sure, 0.5 * sure, most}}
-                              : Gain{{1, 1, 1}, {0.8 * start.seconds, 0.5 * start.seconds, most}};
+    finding.gain = by_dataset ? gain_outside_steps(sure, 0.5 * sure, most)
+                              : gain_outside_steps(0.8 * start.seconds, 0.5 * start.seconds, most);
     finding.remedy =
         by_dataset ? "Keep the list of samples in one array (NumPy, Arrow) in a file that each worker maps, instead of "
                      "Python lists in the dataset that are pickled for every worker."

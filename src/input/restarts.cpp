@@ -26,7 +26,7 @@ std::optional<Finding> advise_persistent(const RestartUse& use) {
         fmt::format("The workers of the {} loader were started {} more times, which took {:.2f} s of {:.1f} s.", whose,
                     use.seconds.size(), seconds, use.run_seconds);
     finding.fix.persistent_workers = true;
-    finding.gain = Gain{{1, 1, 1}, {seconds, least_of_it * seconds, most_of_it * seconds}};
+    finding.gain = gain_outside_steps(seconds, least_of_it * seconds, most_of_it * seconds);
     finding.changes = Changes::random_streams;
     finding.remedy = fmt::format("Give the {} DataLoader persistent_workers=True", whose);
     finding.remedy += use.made_anew ? ", and make it once, before the epochs: now it is made anew for each." : ".";

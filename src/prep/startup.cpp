@@ -29,7 +29,7 @@ std::optional<Finding> advise_startup(const StartupUse& use) {
         use.earlier.size() + 1, seconds, use.inputs.files, use.inputs.folders,
         static_cast<double>(use.inputs.bytes) / 1e6);
     finding.kind = FixKind::by_hand;
-    finding.gain = Gain{{1, 1, 1}, {likely_saved * seconds, least_saved_part * seconds, most_saved_part * seconds}};
+    finding.gain = gain_outside_steps(likely_saved * seconds, least_saved_part * seconds, most_saved_part * seconds);
     finding.remedy =
         "Keep what the set-up makes of its input in a file named by the digest of that input, for example an array "
         "that is "

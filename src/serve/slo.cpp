@@ -7,12 +7,11 @@
 #include <cmath>
 #include <utility>
 
+#include "base/text.h"
 #include "base/toml.h"
 
 namespace headrace::serve {
 namespace {
-
-constexpr double mebibyte = 1024 * 1024;  // bytes
 
 // Two digits, rounded up: a figure that a person would write.
 double rounded_up(double value) {
@@ -29,7 +28,7 @@ std::string evidence_of(const Probe& probe) {
     text += fmt::format(", with {} thread{}", probe.threads, probe.threads == 1 ? "" : "s");
     if (probe.model_parameters && probe.model_bytes) {
         text += fmt::format("; it has {} parameters, {:.2f} MiB with its buffers", *probe.model_parameters,
-                            static_cast<double>(*probe.model_bytes) / mebibyte);
+                            static_cast<double>(*probe.model_bytes) / base::mebibyte);
     }
     return text + ".";
 }
@@ -39,7 +38,7 @@ double p95_of(const Probe& probe) {
 }
 
 Finding without_limits(const Probe& probe) {
-    const double memory = std::max(1.0, static_cast<double>(probe.model_bytes.value_or(0)) / mebibyte);
+    const double memory = std::max(1.0, static_cast<double>(probe.model_bytes.value_or(0)) / base::mebibyte);
     Finding finding;
     finding.title = "no slo.toml says what the model may take when it is served";
     finding.evidence = evidence_of(probe) + " No slo.toml says what it may take.";
@@ -57,7 +56,7 @@ std::string above(const Probe& probe, const Slo& slo) {
         text =
             fmt::format("{:.2f} ms at the 95th percentile, {:g} ms allowed", p95_of(probe) * 1e3, *slo.latency_p95_ms);
     }
-    const double memory = static_cast<double>(probe.model_bytes.value_or(0)) / mebibyte;
+    const double memory = static_cast<double>(probe.model_bytes.value_or(0)) / base::mebibyte;
     if (slo.memory_mb && memory > *slo.memory_mb) {
         text += fmt::format("{}{:.2f} MiB, {:g} MiB allowed", text.empty() ? "" : "; ", memory, *slo.memory_mb);
     }

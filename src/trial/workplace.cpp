@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <chrono>
 #include <cstdio>
 #include <ctime>
 #include <random>
@@ -25,6 +26,13 @@ sys::Descriptor open_lock(const fs::path& folder) {
 bool is_left_over(const fs::path& folder) {
     const sys::Descriptor file = open_lock(folder);
     return file && sys::lock_byte(file, 0, false);
+}
+
+// One that is being made has its name after a moment.
+bool was_given_up(const fs::path& being_made) {
+    std::error_code error;
+    const auto begun = fs::last_write_time(being_made, error);
+    return !error && fs::file_time_type::clock::now() - begun > std::chrono::minutes(1);
 }
 
 }  // namespace
@@ -55,7 +63,7 @@ Result<Workplace> Workplace::make(const fs::path& home) {
     if (error) return fail_errno(error.value(), "cannot make " + all.string());
     for (fs::directory_iterator old(all, error); !error && old != fs::directory_iterator{}; old.increment(error)) {
         const bool being_made = old->path().filename().string().starts_with('.');
-        if (!being_made && is_left_over(old->path())) sys::remove_sandbox(old->path());
+        if (being_made ? was_given_up(old->path()) : is_left_over(old->path())) sys::remove_sandbox(old->path());
     }
     // Locked before it has the name under which others look at it.
     const std::string id = new_id();
