@@ -24,9 +24,10 @@ struct Ceiling {
 // Whether the replay of the run as it was comes near enough to what was measured: only then is anything predicted.
 struct Prediction {
     bool valid = false;
-    std::optional<double> mean_error;  // of the mean step, relative to the measured one, signed
-    std::optional<double> p95_error;   // of the 95th percentile of the steps, the same
-    std::string reason;                // why it is not valid: a sentence; empty where it is
+    std::optional<double> mean_error;     // of the mean step, relative to the measured one, signed
+    std::optional<double> p95_error;      // of the 95th percentile of the steps, the same
+    std::optional<double> crowded_cores;  // what is left of what all cores can do where more threads want them: fitted
+    std::string reason;                   // why it is not valid: a sentence; empty where it is
 };
 
 enum class Area : std::uint8_t { input, prep, compute, evaluate, serve };

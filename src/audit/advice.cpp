@@ -31,8 +31,11 @@ constexpr std::size_t fewest_steps = 20;  // that are steady, to compare with a 
 
 std::string sentence(const std::string& why) { return "Nothing is predicted: " + why + "."; }
 
-Prediction check(const RecordedLoop& recorded) {
+// Fits what crowded cores lose, and looks whether the replay is near enough then.
+Prediction check(RecordedLoop& recorded) {
     Prediction prediction;
+    const double crowding = replay::crowding(recorded.loop, recorded.measured);
+    recorded.loop.cores = recorded.loop.cores.crowded(crowding);
     const std::optional<replay::Reproduction> reproduction =
         replay::reproduce(recorded.loop, recorded.measured, fewest_steps);
     if (!reproduction) {
@@ -41,6 +44,7 @@ Prediction check(const RecordedLoop& recorded) {
     }
     prediction.mean_error = reproduction->mean_error;
     prediction.p95_error = reproduction->p95_error;
+    prediction.crowded_cores = crowding;
     prediction.valid = replay::holds(*reproduction);
     if (!prediction.valid) prediction.reason = sentence("the replay does not reproduce the steps as they were");
     return prediction;

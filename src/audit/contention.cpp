@@ -23,11 +23,9 @@ double speed_beside(const Probe& probe, std::uint64_t threads) {
 double added_of(const Probe& probe, const Beside& beside) {
     const double speed = speed_beside(probe, 1);
     if (speed <= 0 || beside.others <= 0 || beside.cores <= 1) return Contention().added_by_a_core;
-    // rate(1 + others) = kept * (1 + added * more) / (1 + others), with `more` cores that are busy beside the first.
+    // rate(1 + others) = (1 + added * more) / (1 + others), with `more` cores that are busy beside the first.
     const double more = std::min(beside.others, beside.cores - 1);
-    const double over = std::clamp(1 + beside.others - beside.cores, 0.0, 1.0);
-    const double kept = beside.cores < 2 ? 1 : 1 - (1 - Contention().crowded) * over;
-    return std::clamp((speed * (1 + beside.others) / kept - 1) / more, least_added, most_added);
+    return std::clamp((speed * (1 + beside.others) - 1) / more, least_added, most_added);
 }
 
 double gang_of(const Probe& probe, const Beside& beside, std::uint64_t threads, double added) {
@@ -35,7 +33,7 @@ double gang_of(const Probe& probe, const Beside& beside, std::uint64_t threads, 
     if (speed <= 0) return Contention().gang;
     const auto own = static_cast<double>(threads);
     if (threads < 2 || own + beside.others <= beside.cores) return 1;
-    const replay::Cores cores = replay::Cores::alike(beside.cores, added, Contention().crowded);
+    const replay::Cores cores = replay::Cores::alike(beside.cores, added);
     return std::clamp(speed * cores.rate(own) / cores.rate(own + beside.others), least_gang, 1.0);
 }
 

@@ -293,6 +293,7 @@ void visit_advice(Whole& audit, Visit& visit) {
     visit.added("prediction.valid", audit.prediction.valid);
     visit.any("prediction.mean_error", audit.prediction.mean_error);
     visit.any("prediction.p95_error", audit.prediction.p95_error);
+    visit.any("prediction.crowded_cores", audit.prediction.crowded_cores);
     visit.added("prediction.reason", audit.prediction.reason);
     visit.added_list("findings", audit.findings,
                      [&](const std::string& name, auto& finding) { visit_finding(name, finding, visit); });

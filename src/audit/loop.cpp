@@ -305,8 +305,8 @@ Result<RecordedLoop> LoopReader::finish() {
     recorded_.loop.configuration.workers = static_cast<unsigned>(pass.workers.size());
     recorded_.loop.configuration.threads = typical->threads;
     recorded_.loop.configuration.gang = contention_.gang;
-    recorded_.loop.cores = replay::Cores::alike(std::max(1.0, recording_.run.info.machine.cores_usable),
-                                                contention_.added_by_a_core, contention_.crowded);
+    recorded_.loop.cores =
+        replay::Cores::alike(std::max(1.0, recording_.run.info.machine.cores_usable), contention_.added_by_a_core);
     calm();
     return std::move(recorded_);
 }

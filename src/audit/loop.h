@@ -40,8 +40,6 @@ struct Contention {
     // What the threads of a gang do of their work, beside their part of the cores, when one of them has to wait for a
     // core and the others spin: 0.4 to 0.65.
     double gang = 0.5;
-    // Of what all cores can do, this is done where more threads want them than there are: 0.85 to 0.95 were seen.
-    double crowded = 1;
 };
 
 // Of the trainer of a whole run. Errors, each a sentence without its final stop for the reader of a report:

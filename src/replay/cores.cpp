@@ -11,21 +11,24 @@ namespace headrace::replay {
 Cores::Cores(std::vector<double> throughput)
     : count_(static_cast<double>(throughput.size())), throughput_(std::move(throughput)) {}
 
-Cores Cores::alike(double count, double added, double crowded) {
+Cores Cores::alike(double count, double added) {
     std::vector<double> throughput{1};
     const auto whole = static_cast<std::size_t>(std::ceil(count));
     while (throughput.size() < whole) throughput.push_back(throughput.back() + added);
     Cores cores(std::move(throughput));
     cores.count_ = count;
-    cores.crowded_ = count < 2 ? 1 : crowded;  // a single core has no other one to leave idle
+    return cores;
+}
+
+Cores Cores::crowded(double share) const {
+    Cores cores = *this;
+    cores.crowded_ = count_ < 2 ? 1 : share;  // a single core has no other one to leave idle
     return cores;
 }
 
 Cores Cores::first(unsigned count) const {
     const auto end = throughput_.begin() + std::clamp<std::ptrdiff_t>(count, 1, std::ssize(throughput_));
-    Cores cores(std::vector<double>(throughput_.begin(), end));
-    cores.crowded_ = crowded_;
-    return cores;
+    return Cores(std::vector<double>(throughput_.begin(), end)).crowded(crowded_);
 }
 
 double Cores::rate(double threads) const noexcept {

@@ -15,9 +15,12 @@ public:
     explicit Cores(std::vector<double> throughput);
 
     // `count` cores, 1 or more and not always whole (a quota), of which each that is added to busy ones does `added` of
-    // the work of one alone (0 to 1). With one thread more than cores, or several, all of them together do `crowded` of
-    // what they can: a scheduler lets a core idle, for some of the time, before it moves a waiting thread there.
-    static Cores alike(double count, double added = 1, double crowded = 1);
+    // the work of one alone (0 to 1).
+    static Cores alike(double count, double added = 1);
+
+    // The same, but with one thread more than cores, or several, all of them together do `share` of what they can: a
+    // scheduler lets a core idle, for some of the time, before it moves a waiting thread there. A single core does all.
+    Cores crowded(double share) const;
 
     // What each of `threads` (above 0) that want to run does in a second, of what one alone does.
     double rate(double threads) const noexcept;

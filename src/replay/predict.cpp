@@ -115,6 +115,27 @@ std::optional<Reproduction> reproduce(const Loop& recorded, std::span<const doub
                         error(stats::quantile(replayed, 0.95), stats::quantile(steady, 0.95))};
 }
 
+double crowding(const Loop& recorded, std::span<const double> measured) {
+    constexpr double all = 1, least = 0.85, near = 0.01;  // less was not seen where nothing else was wrong
+    constexpr int halvings = 6;
+    Loop loop = recorded;
+    const auto error = [&](double share) {
+        loop.cores = recorded.cores.crowded(share);
+        const std::optional<Reproduction> reproduction = reproduce(loop, measured);
+        return reproduction ? reproduction->mean_error : 0;
+    };
+    const double before = error(all);
+    if (before >= -near) return all;
+    const double most = error(least);
+    if (most <= 0) return most > before ? least : all;
+    double low = least, high = all;
+    for (int i = 0; i < halvings; ++i) {
+        const double middle = (low + high) / 2;
+        (error(middle) < 0 ? high : low) = middle;
+    }
+    return (low + high) / 2;
+}
+
 double mean_step(const Loop& loop) { return mean_time(times_of(loop.batches, loop.steps, loop)) / loop.together; }
 
 Gain gain(const Loop& recorded, const Loop& changed, const GainOptions& options) {

@@ -194,10 +194,12 @@ Json ceilings_json(const std::vector<Ceiling>& ceilings) {
 }
 
 Json prediction_json(const Prediction& prediction) {
-    return {
-        {"valid", prediction.valid},
-        {"reproduction", {{"mean_error", known(prediction.mean_error)}, {"p95_error", known(prediction.p95_error)}}},
-        {"reason", text_or_null(prediction.reason)}};
+    return {{"valid", prediction.valid},
+            {"reproduction",
+             {{"mean_error", known(prediction.mean_error)},
+              {"p95_error", known(prediction.p95_error)},
+              {"crowded_cores", known(prediction.crowded_cores)}}},
+            {"reason", text_or_null(prediction.reason)}};
 }
 
 Json interval_json(const Interval& interval) {

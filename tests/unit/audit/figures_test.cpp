@@ -102,7 +102,7 @@ TEST(Figures, AreAllNeeded) {
 // Advice of every shape, which the made-up run has none of.
 Audit advised(Audit audit) {
     audit.ceilings = {{"transport", 700.5, Basis::derived}, {"compute", 900, Basis::measured}};
-    audit.prediction = {true, -0.01, 0.02, ""};
+    audit.prediction = {true, -0.01, 0.02, 0.9, ""};
     audit.slo = Slo{"slo.toml", 12, std::nullopt};
     audit.cost = Cost{"prices.toml", "EUR", "small", 0.2, 0.01, 0.002};
     Finding finding;
@@ -129,6 +129,7 @@ TEST(Figures, GiveTheAdviceBack) {
     EXPECT_EQ(derive(*back).figures, figures);
     EXPECT_EQ(back->ceilings.at(1).basis, Basis::measured);
     EXPECT_EQ(back->prediction.mean_error, -0.01);
+    EXPECT_EQ(back->prediction.crowded_cores, 0.9);
     ASSERT_TRUE(back->slo && back->cost);
     EXPECT_EQ(back->slo->latency_p95_ms, 12);
     EXPECT_FALSE(back->slo->memory_mb);

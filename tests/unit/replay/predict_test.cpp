@@ -149,6 +149,29 @@ TEST(Reproduction, NeedsTheSlowStepsToo) {
     EXPECT_FALSE(holds({-0.051, 0}));
 }
 
+TEST(Crowding, IsWhatTheMeanStepSays) {
+    Loop loop = varying(400, 0.3, 3);
+    loop.configuration.workers = 3;
+    loop.cores = Cores::alike(2, 0.9);
+    const auto slower_by = [&](double share) {
+        Loop slower = loop;
+        slower.cores = loop.cores.crowded(share);
+        return measured(slower);
+    };
+    EXPECT_NEAR(crowding(loop, slower_by(0.92)), 0.92, 0.005);
+    EXPECT_EQ(crowding(loop, slower_by(1)), 1);
+    EXPECT_EQ(crowding(loop, slower_by(0.7)), 0.85) << "no more than was seen";
+}
+
+TEST(Crowding, ExplainsNothingWhereNoCoreIsShort) {
+    const Loop loop = varying(400, 0.3, 3);
+    std::vector<double> slower = measured(loop), faster = slower;
+    for (double& step : slower) step *= 1.1;
+    for (double& step : faster) step *= 0.9;
+    EXPECT_EQ(crowding(loop, slower), 1);
+    EXPECT_EQ(crowding(loop, faster), 1);
+}
+
 TEST(Reproduction, LeavesTheFirstFillingsOut) {
     const Loop loop = alike(20, {0, 4, 0, 0}, {1, 0}, 2);
     std::vector<double> steps = measured(loop);

@@ -45,11 +45,12 @@ TEST(RenderJson, HasEveryKeyInTheDocumentedOrder) {
 
 TEST(RenderJson, HasTheFindingsWithEveryKey) {
     Audit audit = made_up::input_bound();
-    EXPECT_EQ(parsed(audit)["prediction"].dump(),
-              R"({"valid":false,"reproduction":{"mean_error":null,"p95_error":null},"reason":null})");
+    EXPECT_EQ(
+        parsed(audit)["prediction"].dump(),
+        R"({"valid":false,"reproduction":{"mean_error":null,"p95_error":null,"crowded_cores":null},"reason":null})");
     EXPECT_EQ(parsed(audit)["findings"], Json::array());
     audit.ceilings = {{"compute", 12.5, Basis::derived}};
-    audit.prediction = {true, 0.01, -0.02, ""};
+    audit.prediction = {true, 0.01, -0.02, 0.93, ""};
     audit.findings.resize(2);
     audit.findings[0].id = "input.workers";
     audit.findings[0].fix.workers = 2;
