@@ -223,14 +223,17 @@ void add_ranks(const Recording& recording, bool one_group, audit::Analysis& anal
     if (one_group) {
         rank_waits = audit::waits_for_ranks(recording, trainers);
     }
+    audit::Fetch fetched;
     for (std::size_t rank = 0; rank < trainers.size(); ++rank) {
         Walked walked = walk(recording, trainers[rank], rank_waits[rank]);
         analysis.audit.ranks.push_back(std::move(walked.ledger));
+        fetched += walked.batches.fetched;
         if (rank == 0) {
             analysis.audit.steady = make_steady(trainers.front(), walked, analysis.audit.loaders);
             analysis.step_times = std::move(walked.step_times);
         }
     }
+    analysis.audit.per_sample = make_per_sample(fetched.samples > 0 ? fetched : recording.fetched);
 }
 
 }  // namespace
@@ -263,7 +266,6 @@ audit::Analysis audit::analyze(const Recording& recording, const Probe* probe) {
     audit.loaders = loaders_of(first);
     const bool one_group = are_one_group(analysis.trainers);
     add_ranks(recording, one_group, analysis);
-    audit.per_sample = make_per_sample(recording.fetched);
     audit.device_peak_bytes = recording.device_peak;
     audit.overhead = make_overhead(run, first);
     audit.framework = recording.framework;

@@ -1,6 +1,8 @@
 #include "audit/batches.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <set>
 
 namespace headrace::audit {
 namespace {
@@ -83,15 +85,34 @@ void divide_wait(const BatchWait& wait, Nanoseconds begin, Nanoseconds end, cons
     at(stages, Stage::transport) += overlap(begin, end, fetch.collate_end, end);
 }
 
+// What the workers that feed the steps fetched; what all did where they have none.
+Fetch fetched_for_training(const Recording& recording, const Trainer& trainer) {
+    std::set<std::uint32_t> pids;
+    for (const Pass& pass : trainer.passes) {
+        if (pass.training) pids.insert(pass.workers.begin(), pass.workers.end());
+    }
+    for (const Trainer& background : trainer.background) {
+        for (const Pass& pass : background.passes) pids.insert(pass.workers.begin(), pass.workers.end());
+    }
+    Fetch sum;
+    for (const std::uint32_t pid : pids) {
+        const auto threads = recording.threads_of.find(pid);
+        if (threads == recording.threads_of.end()) continue;
+        for (const std::size_t thread : threads->second) sum += recording.threads[thread].fetched;
+    }
+    return sum.user + sum.system > 0 ? sum : recording.fetched;
+}
+
 }  // namespace
 
-Machinery machinery_of(const Recording& recording) {
-    const double user = recording.fetched.user, system = recording.fetched.system;
+Machinery machinery_of(const Recording& recording, const Trainer& trainer) {
+    const Fetch fetched = fetched_for_training(recording, trainer);
+    const double user = fetched.user, system = fetched.system;
     return {std::max(1.0, recording.run.info.machine.cores_usable), user + system > 0 ? system / (user + system) : 0};
 }
 
 WaitDivision::WaitDivision(const Recording& recording, const Trainer& trainer)
-    : machinery_(machinery_of(recording)),
+    : machinery_(machinery_of(recording, trainer)),
       waits_(recording, trainer, trainer.steps.empty() ? 0 : trainer.steps.front(), false) {
     for (const Trainer& background : trainer.background) {
         background_.emplace_back(recording, background, trainer.steps.empty() ? 0 : trainer.steps.front(), true);
@@ -141,9 +162,7 @@ Throughput WaitDivision::count() {
     }
     Throughput sum;
     for (BatchWaits& background : background_) {
-        const Throughput part = background.count();
-        sum.all += part.all;
-        sum.later += part.later;
+        sum += background.count();
     }
     return sum;
 }

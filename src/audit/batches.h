@@ -13,9 +13,9 @@ namespace headrace::audit {
 // What the division of every wait of a run needs to know.
 struct Machinery {
     double cores = 1;         // usable on the machine of the run
-    double system_share = 0;  // of the fetches' CPU time, over the whole run (single fetches are below a tick)
+    double system_share = 0;  // of the CPU time of training's fetches, over the whole run (one is below a tick)
 };
-Machinery machinery_of(const Recording& recording);
+Machinery machinery_of(const Recording& recording, const Trainer& trainer);
 
 // Divides the waits of one trainer. Segments come in order.
 class WaitDivision {

@@ -7,6 +7,20 @@
 
 namespace headrace::audit {
 
+void Fetch::operator+=(const Fetch& other) {
+    cpu += other.cpu;
+    run_queue += other.run_queue;
+    user += other.user;
+    system += other.system;
+    collate_cpu += other.collate_cpu;
+    collate_queue += other.collate_queue;
+    samples += other.samples;
+    sample_wall += other.sample_wall;
+    sample_cpu += other.sample_cpu;
+    requested += other.requested;
+    from_storage += other.from_storage;
+}
+
 Fetch brief_fetch(const Span& span) {
     const auto collate = static_cast<Nanoseconds>(std::min(span.a, static_cast<std::uint64_t>(span.duration)));
     Fetch fetch;

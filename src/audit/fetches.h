@@ -17,7 +17,7 @@ struct Fetch {
     Nanoseconds end = 0;
     double cpu = 0;        // nanoseconds, collate taken out
     double run_queue = 0;  // likewise
-    double user = 0;       // of the whole fetch, in ticks
+    double user = 0;       // the same in ticks
     double system = 0;
     double collate_cpu = 0;
     double collate_queue = 0;
@@ -26,6 +26,9 @@ struct Fetch {
     double sample_cpu = 0;
     double requested = 0;  // bytes
     double from_storage = 0;
+
+    // Adds what two fetches cost together; when and by whom is that of this one.
+    void operator+=(const Fetch& other);
 };
 
 // What a record of kind brief_fetch says: it kept its core.

@@ -5,20 +5,6 @@
 namespace headrace::audit {
 namespace {
 
-void add(Fetch& sum, const std::optional<Fetch>& fetch) {
-    if (!fetch) {
-        return;
-    }
-    sum.samples += fetch->samples;
-    sum.sample_wall += fetch->sample_wall;
-    sum.sample_cpu += fetch->sample_cpu;
-    sum.run_queue += fetch->run_queue;
-    sum.requested += fetch->requested;
-    sum.from_storage += fetch->from_storage;
-    sum.user += fetch->user;
-    sum.system += fetch->system;
-}
-
 bool is_text(const Span& span, spool::TextKind wanted) {
     return kind(span) == Kind::text && span.b == static_cast<std::uint64_t>(wanted);
 }
@@ -74,10 +60,11 @@ void Recording::read(std::size_t thread) {
         if (rule.covers(span)) {
             facts.covering.push_back(span);
         }
-        add(fetched, fetches.see(span));
+        if (const std::optional<Fetch> fetch = fetches.see(span)) facts.fetched += *fetch;
         note(span, facts);
     }
-    add(fetched, fetches.last());
+    if (fetches.last()) facts.fetched += *fetches.last();
+    fetched += facts.fetched;
 }
 
 // The threads of a process belong to the Python that had begun last when they were opened.

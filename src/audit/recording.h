@@ -76,6 +76,7 @@ struct ThreadFacts {
     std::uint64_t send_cpu = 0;  // nanoseconds of CPU of the thread up to the last of them; 0: not known
     bool torch = false;          // was imported
     Nanoseconds last_end = 0;
+    Fetch fetched;                                                 // sums over its fetches
     std::optional<Nanoseconds> interpreter;                        // when the shim began
     std::optional<Nanoseconds> teardown;                           // when the interpreter began to shut down
     std::optional<std::pair<std::uint64_t, std::uint64_t>> group;  // rank and number of ranks

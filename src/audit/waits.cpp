@@ -115,7 +115,12 @@ void BatchWaits::take_inside(const Span& wait, std::optional<Fetch>& own) {
             own->collate_cpu = static_cast<double>(span->a);
             own->collate_queue = static_cast<double>(span->b);
         } else if (own && span->start < own->end && kind(*span) == Kind::fetch_samples) {
+            own->sample_wall = static_cast<double>(span->duration);
+            own->sample_cpu = static_cast<double>(span->a);
             own->run_queue = static_cast<double>(span->b);
+        } else if (own && kind(*span) == Kind::fetch_io) {
+            own->requested = static_cast<double>(span->a);
+            own->from_storage = static_cast<double>(span->b);
         }
     }
 }
@@ -170,6 +175,12 @@ void BatchSum::operator+=(const BatchSum& other) {
     unknown += other.unknown;
 }
 
+void Throughput::operator+=(const Throughput& other) {
+    all += other.all;
+    later += other.later;
+    fetched += other.fetched;
+}
+
 void BatchWaits::add(const BatchWait& wait) {
     if (!(wait.pass->training || count_all_) || wait.span.b == spool::wait_ended) {
         return;
@@ -177,6 +188,7 @@ void BatchWaits::add(const BatchWait& wait) {
     const BatchSum batch{static_cast<double>(wait.samples), static_cast<double>(wait.span.b >> 32), 1,
                          wait.samples == 0 ? std::size_t{1} : 0};
     sum_.all += batch;
+    if (wait.fetch) sum_.fetched += *wait.fetch;
     if (wait.span.start >= first_step_) {
         sum_.later += batch;
     }

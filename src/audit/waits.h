@@ -82,6 +82,9 @@ struct BatchSum {
 struct Throughput {
     BatchSum all;
     BatchSum later;  // asked for after the first step
+    Fetch fetched;   // what was recorded of how they were made, summed
+
+    void operator+=(const Throughput& other);
 };
 
 // The waits of a thread in order.

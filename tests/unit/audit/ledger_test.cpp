@@ -412,6 +412,30 @@ TEST(Wait, IsDividedByTheShareOfTheCollationOfABriefFetch) {
     EXPECT_NEAR(*audit.per_sample.wall_seconds, 0.010 / 8, 1e-9);  // 8 samples in two fetches, 10 ms in all
 }
 
+// An evaluation's samples, made by the same thread, cost another time.
+TEST(PerSample, IsOfTheSamplesThatTrainingRead) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 1, 2, train_loader, train_iterator);
+    t.moment(Kind::loader, 2, train_loader, 4);
+    const auto fetch = [&](double begin, double end, std::uint64_t iterator) {
+        const auto cpu = static_cast<std::uint64_t>(ms(1));
+        t.interval(Kind::wait, begin, end, iterator, 1)
+            .interval(Kind::fetch, begin, end, cpu, 4)
+            .interval(Kind::fetch_samples, begin, end, cpu, 0)
+            .interval(Kind::fetch_io, begin, begin, static_cast<std::uint64_t>(end - begin) * 400, 0);
+    };
+    fetch(3, 13, train_iterator);
+    t.interval(Kind::forward, 14, 15).interval(Kind::backward, 15, 16).interval(Kind::optimizer, 16, 17);
+    t.moment(Kind::train_mode, 18, 9, 0).interval(Kind::iter, 18, 19, eval_loader, eval_iterator);
+    fetch(19, 21, eval_iterator);
+    t.interval(Kind::forward, 21, 22, 9).moment(Kind::train_mode, 23, 9, 1);
+    const Audit audit = analyze(run_of({t}, 24));
+    EXPECT_GT(entry(audit.ranks.front(), Entry::evaluation), 0);
+    EXPECT_NEAR(*audit.per_sample.wall_seconds, 0.010 / 4, 1e-9);
+    EXPECT_NEAR(*audit.per_sample.blocked_seconds, 0.009 / 4, 1e-9);
+    EXPECT_NEAR(*audit.per_sample.bytes_requested, 1000, 1e-9);
+}
+
 // Without workers: the fetch of the wait's own thread.
 TEST(Wait, IsDividedByABriefFetchOfItsOwnThread) {
     Thread t(program_pid);
