@@ -1,6 +1,9 @@
 #include "audit/advice.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
+#include <cmath>
 #include <limits>
 #include <numeric>
 
@@ -31,6 +34,17 @@ constexpr std::size_t fewest_steps = 20;  // that are steady, to compare with a 
 
 std::string sentence(const std::string& why) { return "Nothing is predicted: " + why + "."; }
 
+// What the replay got wrong, in words.
+std::string unlike(const replay::Reproduction& reproduction) {
+    const bool mean = std::abs(reproduction.mean_error) > replay::most_mean_error;
+    const double error = mean ? reproduction.mean_error : reproduction.p95_error;
+    return fmt::format(
+        "its replay does not reproduce the recorded loop: the {} comes out {:.0f} % {} than it was ({:.0f} % are "
+        "allowed); other programs that use the machine can do that",
+        mean ? "mean step" : "95th percentile of the steps", 100 * std::abs(error), error < 0 ? "shorter" : "longer",
+        100 * (mean ? replay::most_mean_error : replay::most_p95_error));
+}
+
 // Fits what crowded cores lose, and looks whether the replay is near enough then.
 Prediction check(RecordedLoop& recorded) {
     Prediction prediction;
@@ -46,7 +60,7 @@ Prediction check(RecordedLoop& recorded) {
     prediction.p95_error = reproduction->p95_error;
     prediction.crowded_cores = crowding;
     prediction.valid = replay::holds(*reproduction);
-    if (!prediction.valid) prediction.reason = sentence("the replay does not reproduce the steps as they were");
+    if (!prediction.valid) prediction.reason = sentence(unlike(*reproduction));
     return prediction;
 }
 

@@ -85,7 +85,7 @@ std::vector<double> whole_costs(const Loop& loop) {
 }  // namespace
 
 bool holds(const Reproduction& reproduction) noexcept {
-    return std::abs(reproduction.mean_error) <= 0.05 && std::abs(reproduction.p95_error) <= 0.10;
+    return std::abs(reproduction.mean_error) <= most_mean_error && std::abs(reproduction.p95_error) <= most_p95_error;
 }
 
 std::size_t steps_to_steady(const Configuration& configuration) noexcept {

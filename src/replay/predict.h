@@ -30,7 +30,9 @@ struct Reproduction {
     double p95_error = 0;   // of the 95th percentile of the steps, the same
 };
 
-// Whether it is near enough for a prediction: the mean step within 5 %, the 95th percentile within 10 %.
+inline constexpr double most_mean_error = 0.05, most_p95_error = 0.10;
+
+// Whether it is near enough for a prediction.
 bool holds(const Reproduction& reproduction) noexcept;
 
 // So many steps come before the loop is steady: its queues are filled twice.
