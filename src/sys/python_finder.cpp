@@ -135,6 +135,9 @@ std::vector<fs::path> python_candidates(const fs::path& directory) {
     Candidates candidates;
     if (const auto active = variable("VIRTUAL_ENV")) candidates.add_environment(*active);
     candidates.add_environment(directory / ".venv");
+    std::error_code error;
+    const fs::path own = fs::read_symlink("/proc/self/exe", error);  // of the environment that headrace is installed in
+    if (!error) candidates.add(own.parent_path() / "python3");
     if (const auto path = variable("PATH")) add_path(candidates, *path);
     const fs::path home = variable("HOME").value_or("");
     if (home.empty()) return candidates.take();
