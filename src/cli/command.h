@@ -21,6 +21,11 @@ inline constexpr int exit_not_started = 125;
 inline constexpr int exit_not_executable = 126;
 inline constexpr int exit_not_found = 127;
 
+// By what a shell in this working directory starts this headrace again: "headrace" where it finds it by that name,
+// otherwise what it was started by.
+void set_own_name(const std::string& started_by);
+const std::string& own_name() noexcept;
+
 // What the user asked for.
 struct Invocation {
     std::vector<std::string> program;  // audit: the command to run, with its arguments

@@ -8,6 +8,7 @@
 
 #include "base/shell.h"
 #include "base/text.h"
+#include "cli/command.h"
 #include "report/screen.h"
 
 namespace headrace::cli {
@@ -85,7 +86,7 @@ std::string place(const std::optional<std::string>& dir) {
 }  // namespace
 
 std::string report_command(const std::optional<std::string>& dir, const std::vector<std::string>& runs) {
-    std::string command = "headrace report " + place(dir);
+    std::string command = base::shell_word(own_name()) + " report " + place(dir);
     command.pop_back();
     for (const std::string& run : runs) command += " " + base::shell_word(run);
     return command;
@@ -94,8 +95,8 @@ std::string report_command(const std::optional<std::string>& dir, const std::vec
 std::string runs_as_text(const std::vector<run::Listed>& runs, const TextStyle& style, int terminal,
                          const std::filesystem::path& home, const std::optional<std::string>& dir) {
     if (runs.empty()) {
-        const std::string text = "There are no runs in " + base::printable(home.string()) +
-                                 " yet.\nNext       headrace audit " + place(dir) + "-- python train.py\n";
+        const std::string text = "There are no runs in " + base::printable(home.string()) + " yet.\nNext       " +
+                                 base::shell_word(own_name()) + " audit " + place(dir) + "-- python train.py\n";
         return style.ascii ? report::to_ascii(text) : text;
     }
     std::vector<Row> rows = {{"started (UTC)", "run", "name", "outcome", "wall time", "command"}};
@@ -131,7 +132,7 @@ void add_commands(Audit& audit, const std::optional<std::string>& dir, const std
     audit.next = show;
     for (auto finding = audit.findings.rbegin(); finding != audit.findings.rend(); ++finding) {
         if (!can_be_tried(*finding)) continue;
-        std::vector<std::string> words = {"headrace", "try"};
+        std::vector<std::string> words = {own_name(), "try"};
         if (dir) words.insert(words.end(), {"--dir", *dir});
         words.insert(words.end(), {"--fix", finding->id, run});
         finding->try_it = base::shell_command(words);

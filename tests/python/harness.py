@@ -36,6 +36,7 @@ def clean_environment(extra: Mapping[str, str] | None = None) -> dict[str, str]:
     names = ("PYTHONPATH", "HEADRACE_DIR", "PYTHONHASHSEED", "COVERAGE_PROCESS_START", "NO_COLOR", "FORCE_COLOR")
     for name in names:
         environment.pop(name, None)
+    environment["PATH"] += f":{headrace_command().parent}"  # found by its name, as where it is installed
     environment["OMP_NUM_THREADS"] = "1"  # the tests run on machines with few cores, beside each other
     environment.update(extra or {})
     return environment
