@@ -48,13 +48,16 @@ std::string unlike(const replay::Reproduction& reproduction) {
 // Fits what crowded cores lose, and looks whether the replay is near enough then.
 Prediction check(RecordedLoop& recorded) {
     Prediction prediction;
-    const double crowding = replay::crowding(recorded.loop, recorded.measured);
-    recorded.loop.cores = recorded.loop.cores.crowded(crowding);
-    const std::optional<replay::Reproduction> reproduction =
+    std::optional<replay::Reproduction> reproduction =
         replay::reproduce(recorded.loop, recorded.measured, fewest_steps);
     if (!reproduction) {
         prediction.reason = sentence("fewer than 20 steps were recorded after the loader's queues were full");
         return prediction;
+    }
+    const double crowding = replay::crowding(recorded.loop, recorded.measured, *reproduction);
+    if (crowding < 1) {
+        recorded.loop.cores = recorded.loop.cores.crowded(crowding);
+        reproduction = replay::reproduce(recorded.loop, recorded.measured, fewest_steps);
     }
     prediction.mean_error = reproduction->mean_error;
     prediction.p95_error = reproduction->p95_error;

@@ -115,19 +115,18 @@ std::optional<Reproduction> reproduce(const Loop& recorded, std::span<const doub
                         error(stats::quantile(replayed, 0.95), stats::quantile(steady, 0.95))};
 }
 
-double crowding(const Loop& recorded, std::span<const double> measured) {
+double crowding(const Loop& recorded, std::span<const double> measured, const Reproduction& plain) {
     constexpr double all = 1, least = 0.85, near = 0.01;  // less was not seen where nothing else was wrong
     constexpr int halvings = 6;
+    if (plain.mean_error >= -near) return all;
     Loop loop = recorded;
     const auto error = [&](double share) {
         loop.cores = recorded.cores.crowded(share);
         const std::optional<Reproduction> reproduction = reproduce(loop, measured);
         return reproduction ? reproduction->mean_error : 0;
     };
-    const double before = error(all);
-    if (before >= -near) return all;
     const double most = error(least);
-    if (most <= 0) return most > before ? least : all;
+    if (most <= 0) return most > plain.mean_error ? least : all;
     double low = least, high = all;
     for (int i = 0; i < halvings; ++i) {
         const double middle = (low + high) / 2;

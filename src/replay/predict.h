@@ -43,9 +43,9 @@ std::size_t steps_to_steady(const Configuration& configuration) noexcept;
 std::optional<Reproduction> reproduce(const Loop& recorded, std::span<const double> measured, std::size_t fewest = 1);
 
 // What is left, from 0.85 to 1, of what all cores can do where more threads want them than there are (Cores::crowded):
-// so much that the mean step of the replay is the measured one. 1 where the replay is not too fast, or no core is
-// short.
-double crowding(const Loop& recorded, std::span<const double> measured);
+// so much that the mean step of the replay is the measured one. 1 where that of `plain`, the reproduction with all of
+// it, is not too fast, or no core is short.
+double crowding(const Loop& recorded, std::span<const double> measured, const Reproduction& plain);
 
 // The mean time of a step of the recorded size of all of them in their order, in seconds, in one replay. There are
 // at least `together` of them.
