@@ -1,10 +1,7 @@
 // headrace audit: runs a program unchanged and shows where its time went.
 #include <fmt/format.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <cerrno>
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 
@@ -16,7 +13,6 @@
 #include "cli/output.h"
 #include "cli/runs.h"
 #include "headrace/report.h"
-#include "sys/execute.h"
 #include "sys/side_process.h"
 #include "trial/probing.h"
 
@@ -90,33 +86,6 @@ Result<void> check_dir(const fs::path& home) {
     if (!fs::exists(home, error) || fs::is_directory(home, error)) return {};
     return refuse(home.string() +
                   " is not a folder, so no run can be kept there: name another with --dir or HEADRACE_DIR");
-}
-
-// The exec's answer for one file: 0 where it would be tried.
-int obstacle(const std::string& file) {
-    struct stat status {};
-    if (::stat(file.c_str(), &status) != 0) return errno;
-    return S_ISDIR(status.st_mode) || ::access(file.c_str(), X_OK) != 0 ? EACCES : 0;
-}
-
-// Whether there is such a command at all, before anything is made for its run.
-Result<void> check_program(const std::vector<std::string>& program) {
-    const std::string& name = program.front();
-    int error = ENOENT;
-    if (name.empty() || name.find('/') != std::string::npos) {
-        error = name.empty() ? ENOENT : obstacle(name);
-    } else {
-        const char* given = std::getenv("PATH");
-        std::string path = given == nullptr ? "/bin:/usr/bin" : given;
-        path += ':';
-        for (std::size_t end = 0; error != 0 && !path.empty(); path.erase(0, end + 1)) {
-            end = path.find(':');
-            const int found = obstacle(end == 0 ? name : path.substr(0, end) + "/" + name);
-            if (found == 0 || found == EACCES) error = found;
-        }
-    }
-    if (error == 0) return {};
-    return tl::unexpected<Error>(sys::Execution(program, {}).failure(error == ENOTDIR ? ENOENT : error));
 }
 
 Result<Probe> probe_program(const Audit& audit, const fs::path& home, double seconds, bool quiet) {

@@ -21,10 +21,14 @@ inline constexpr int exit_not_started = 125;
 inline constexpr int exit_not_executable = 126;
 inline constexpr int exit_not_found = 127;
 
-// By what a shell in this working directory starts this headrace again: "headrace" where it finds it by that name,
-// otherwise what it was started by.
-void set_own_name(const std::string& started_by);
-const std::string& own_name() noexcept;
+// Whether a shell in this working directory finds a program that can be started, by the first word of a command.
+// Errors: not_found, not_executable, io_error, in the words of sys::Execution.
+Result<void> check_program(const std::vector<std::string>& program);
+
+// By what a shell in this working directory starts headrace again: "headrace" where it finds one by that name,
+// otherwise what this one was started by, which main sets.
+void set_started_by(const std::string& name);
+std::string own_name();
 
 // What the user asked for.
 struct Invocation {

@@ -36,7 +36,7 @@ int main(int argc, char** argv) {
     cli::keep_standard_descriptors();
     sys::ignore_file_size_signal();
     try {
-        if (argc > 0) cli::set_own_name(argv[0]);
+        if (argc > 0) cli::set_started_by(argv[0]);
         return run({argv + (argc > 0 ? 1 : 0), argv + argc});
     } catch (const std::exception& error) {
         return cli::tell(std::string("internal error: ") + error.what() + "; please report it", cli::exit_bug);
