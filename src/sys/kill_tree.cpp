@@ -1,14 +1,11 @@
 #include "sys/kill_tree.h"
 
-#include <dirent.h>
 #include <sys/types.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <csignal>
-#include <cstdlib>
 #include <iterator>
-#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -50,15 +47,11 @@ std::size_t stop_below(std::uint32_t root, std::set<std::uint32_t>& known) {
 // Whether no thread of it can make another process: the signal only asks for that, and a thread that is in the middle
 // of a fork(2) may end it first.
 bool stands_still(std::uint32_t pid) {
-    const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
-    const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(tasks.c_str()), &::closedir);
-    while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
-        if (entry->d_name[0] == '.') continue;
-        const auto thread = static_cast<std::uint32_t>(std::strtoul(entry->d_name, nullptr, 10));
+    const std::vector<std::uint32_t> threads = read_threads(pid);  // none: it has ended
+    return std::none_of(threads.begin(), threads.end(), [](std::uint32_t thread) {
         const std::optional<ProcessStat> stat = read_process_stat(thread);
-        if (stat && std::string_view("TtZX").find(stat->state) == std::string_view::npos) return false;
-    }
-    return true;  // one that has ended too
+        return stat && std::string_view("TtZX").find(stat->state) == std::string_view::npos;
+    });
 }
 
 // Whether it does nothing but remove what other processes leave behind.

@@ -173,15 +173,24 @@ std::string read_command_line(std::uint32_t pid) {
     return "[" + repaired_utf8({buffer.data(), static_cast<std::size_t>(count - 1)}) + "]";
 }
 
-std::optional<std::vector<std::uint32_t>> read_children(std::uint32_t pid) {
+std::vector<std::uint32_t> read_threads(std::uint32_t pid) {
     const std::string tasks = "/proc/" + std::to_string(pid) + "/task";
     const std::unique_ptr<DIR, int (*)(DIR*)> folder(::opendir(tasks.c_str()), &::closedir);
-    if (!folder) return std::vector<std::uint32_t>{};
+    std::vector<std::uint32_t> threads;
+    while (const dirent* entry = folder ? ::readdir(folder.get()) : nullptr) {
+        std::uint32_t thread = 0;
+        const char* end = entry->d_name + std::strlen(entry->d_name);
+        if (std::from_chars(entry->d_name, end, thread).ptr == end) threads.push_back(thread);
+    }
+    return threads;
+}
+
+std::optional<std::vector<std::uint32_t>> read_children(std::uint32_t pid) {
+    const std::string tasks = "/proc/" + std::to_string(pid) + "/task/";
     std::vector<std::uint32_t> children;
     bool known = false;
-    while (const dirent* entry = ::readdir(folder.get())) {
-        if (entry->d_name[0] == '.') continue;
-        const std::string path = tasks + "/" + entry->d_name + "/children";
+    for (const std::uint32_t thread : read_threads(pid)) {
+        const std::string path = tasks + std::to_string(thread) + "/children";
         if (!known && ::access(path.c_str(), R_OK) != 0) {
             // The thread may just have ended; only a kernel that offers the file for no thread does not tell.
             if (::access(("/proc/thread-self/children"), R_OK) != 0) return std::nullopt;

@@ -46,6 +46,9 @@ std::string read_command_line(std::uint32_t pid);
 // Where the memory lies that /proc shows as our own arguments: its begin and end, zeros where the kernel does not tell.
 std::pair<std::uintptr_t, std::uintptr_t> own_command_line() noexcept;
 
+// The numbers of its threads; empty where there is no such process.
+std::vector<std::uint32_t> read_threads(std::uint32_t pid);
+
 // The process ids of the children of all threads of `pid`. Empty optional: the kernel does not tell.
 std::optional<std::vector<std::uint32_t>> read_children(std::uint32_t pid);
 
