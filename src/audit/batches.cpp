@@ -103,13 +103,13 @@ Fetch fetched_for_training(const Recording& recording, const Trainer& trainer) {
     return sum.user + sum.system > 0 ? sum : recording.fetched;
 }
 
-}  // namespace
-
 Machinery machinery_of(const Recording& recording, const Trainer& trainer) {
     const Fetch fetched = fetched_for_training(recording, trainer);
     const double user = fetched.user, system = fetched.system;
     return {std::max(1.0, recording.run.info.machine.cores_usable), user + system > 0 ? system / (user + system) : 0};
 }
+
+}  // namespace
 
 WaitDivision::WaitDivision(const Recording& recording, const Trainer& trainer)
     : machinery_(machinery_of(recording, trainer)),

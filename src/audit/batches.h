@@ -15,7 +15,6 @@ struct Machinery {
     double cores = 1;         // usable on the machine of the run
     double system_share = 0;  // of the CPU time of training's fetches, over the whole run (one is below a tick)
 };
-Machinery machinery_of(const Recording& recording, const Trainer& trainer);
 
 // Divides the waits of one trainer. Segments come in order.
 class WaitDivision {

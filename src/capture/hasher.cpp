@@ -47,14 +47,11 @@ bool is_of(PyObject* object, PyObject* type) {
 
 }  // namespace
 
-// Of an imported module, borrowed; null where there is none, and for one that is imported when it is asked for
-// something.
 PyObject* imported(const char* name) {
     PyObject* module = PyDict_GetItemString(PyImport_GetModuleDict(), name);
     return module != nullptr && Py_TYPE(module) == &PyModule_Type ? module : nullptr;
 }
 
-// The sizes in a tuple of numbers; below 0: there are too many, or they are none.
 int sizes_of(PyObject* tuple, Py_ssize_t* sizes) {
     if (tuple == nullptr || !PyTuple_Check(tuple) || PyTuple_Size(tuple) > most_dimensions) {
         return -1;

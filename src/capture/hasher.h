@@ -33,8 +33,8 @@ inline PyObject* held(PyObject* borrowed) {
 // something.
 PyObject* imported(const char* name);
 
-constexpr std::uint64_t piece =
-    16384;  // what is summed at a time, so that what lies in pieces anyway has the same hash
+// So many bytes are summed at a time, so that what lies in pieces anyway has the same hash.
+constexpr std::uint64_t piece = 16384;
 constexpr int most_dimensions = 64;
 constexpr int deepest = 16;  // of samples inside samples
 
