@@ -75,13 +75,11 @@ Walked walk(const Recording& recording, const Trainer& trainer, const std::vecto
 // The loaders of a trainer and of the threads that load for it, each once, training ones first.
 std::vector<Loader> loaders_of(const Trainer& trainer) {
     std::vector<audit::UsedLoader> used = trainer.loaders;
-    std::set<std::pair<std::uint64_t, std::string>> known;
-    for (const audit::UsedLoader& loader : used) {
-        known.emplace(loader.address, loader.config);
-    }
+    std::set<std::string> known;
+    for (const audit::UsedLoader& loader : used) known.insert(loader.config);
     for (const Trainer& background : trainer.background) {
         for (audit::UsedLoader loader : background.loaders) {
-            if (known.emplace(loader.address, loader.config).second) {
+            if (known.insert(loader.config).second) {
                 loader.training = trainer.trained;
                 used.push_back(std::move(loader));
             }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <string_view>
 #include <utility>
 
 #include "audit/loader_config.h"
@@ -61,6 +62,34 @@ void mark_accompanying(std::vector<Pass>& passes) {
             pass.training = passes[*other].training && accompanies(pass, passes[*other]);
         }
     }
+}
+
+// Which loaders are one of several of their configuration of which some are iterated at the same time.
+std::vector<bool> overlapping_alike(const std::vector<Pass>& passes, const std::vector<UsedLoader>& loaders) {
+    struct Alike {
+        Nanoseconds end = -1;    // of the passes up to here
+        std::size_t loader = 0;  // of the one that ends then
+        bool overlapping = false;
+    };
+    std::vector<const Pass*> by_begin;
+    for (const Pass& pass : passes) {
+        if (pass.used && !pass.waits.empty()) by_begin.push_back(&pass);
+    }
+    std::stable_sort(by_begin.begin(), by_begin.end(),
+                     [](const Pass* x, const Pass* y) { return x->waits.front() < y->waits.front(); });
+    std::map<std::pair<std::string_view, bool>, Alike> alike;
+    for (const Pass* pass : by_begin) {
+        const UsedLoader& loader = loaders[*pass->used];
+        Alike& before = alike[{loader.config, loader.training}];
+        before.overlapping |= pass->waits.front() < before.end && before.loader != *pass->used;
+        if (pass->waits.back() >= before.end) {
+            before.end = pass->waits.back();
+            before.loader = *pass->used;
+        }
+    }
+    std::vector<bool> overlapping;
+    for (const UsedLoader& loader : loaders) overlapping.push_back(alike[{loader.config, loader.training}].overlapping);
+    return overlapping;
 }
 
 }  // namespace
@@ -238,17 +267,31 @@ std::vector<Pass> PassFinder::finish() {
     }
     count_generations(passes_);
     mark_accompanying(passes_);
+    join_loaders();
     return std::move(passes_);
 }
 
-std::vector<UsedLoader> PassFinder::loaders(const std::vector<Pass>& passes) const {
-    std::vector<UsedLoader> loaders = loaders_;
-    for (const Pass& pass : passes) {
-        if (pass.used && pass.training) {
-            loaders[*pass.used].training = true;
-        }
+// Of loaders of one configuration that train, or do not, those whose passes follow each other are one that is made anew
+// for each.
+void PassFinder::join_loaders() {
+    for (const Pass& pass : passes_) {
+        if (pass.used && pass.training) loaders_[*pass.used].training = true;
     }
-    return loaders;
+    const std::vector<bool> overlapping = overlapping_alike(passes_, loaders_);
+    std::map<std::pair<std::string_view, bool>, std::size_t> joined;  // to their place among those that stay
+    std::vector<std::size_t> places;
+    std::vector<UsedLoader> staying;
+    for (std::size_t i = 0; i < loaders_.size(); ++i) {
+        const UsedLoader& loader = loaders_[i];
+        std::size_t place = staying.size();
+        if (!overlapping[i]) place = joined.try_emplace({loader.config, loader.training}, place).first->second;
+        if (place == staying.size()) staying.push_back(loader);
+        places.push_back(place);
+    }
+    for (Pass& pass : passes_) {
+        if (pass.used) pass.used = places[*pass.used];
+    }
+    loaders_ = std::move(staying);
 }
 
 }  // namespace headrace::audit

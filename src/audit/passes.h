@@ -28,10 +28,11 @@ struct Pass {
     std::optional<std::size_t> used;  // its loader, in PassFinder::loaders; none where no configuration was recorded
 };
 
-// A loader as it was when a pass over it began. An address may be that of several, one after the other.
+// A loader as it was when a pass over it began. An address may be that of several, one after the other; those that a
+// program makes alike, one after the other, are one.
 struct UsedLoader {
-    std::uint64_t address = 0;
-    std::string config;  // JSON, as loader_config of docs/formats/spool.md
+    std::uint64_t address = 0;  // of the first
+    std::string config;         // JSON, as loader_config of docs/formats/spool.md
     bool training = false;
 };
 
@@ -62,8 +63,8 @@ class PassFinder {
 public:
     void see(const Span& span);
     std::vector<Pass> finish();
-    // In the order of their first use, each address and configuration once. `passes` is what finish() gave.
-    std::vector<UsedLoader> loaders(const std::vector<Pass>& passes) const;
+    // In the order of their first use; after finish().
+    const std::vector<UsedLoader>& loaders() const noexcept { return loaders_; }
 
 private:
     static constexpr Nanoseconds none = -1;
@@ -84,6 +85,7 @@ private:
     bool only_evaluates(std::size_t pass) const;
     bool takes_gradients(std::size_t pass) const;
     bool was_evaluated(const Before& eval) const;
+    void join_loaders();
 
     PassNumbers numbers_;
     std::vector<Pass> passes_;

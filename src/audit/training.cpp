@@ -139,7 +139,7 @@ FirstLook find_passes(const Recording& recording, Trainer& trainer) {
         trainer.marked_input = trainer.marked_input || entry_of_phase(span) == Entry::input_wait;
     });
     trainer.passes = finder.finish();
-    trainer.loaders = finder.loaders(trainer.passes);
+    trainer.loaders = finder.loaders();
     look.requests =
         std::any_of(trainer.passes.begin(), trainer.passes.end(), [](const Pass& pass) { return pass.training; });
     return look;

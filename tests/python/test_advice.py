@@ -121,6 +121,27 @@ def test_a_loader_that_is_made_anew_has_to_be_made_once(tmp_path: Path) -> None:
     assert "make it once, before the epochs" in found["input.persistent_workers"]["remedy"]
 
 
+@alone
+def test_a_loader_that_is_made_anew_is_one_to_the_replay(tmp_path: Path) -> None:
+    report = advice(
+        tmp_path,
+        "--samples",
+        "320",
+        "--epochs",
+        "3",
+        "--sleep-ms",
+        "3",
+        "--workers",
+        "1",
+        "--make-anew",
+        "--evaluate",
+        "32",
+    )
+    assert [loader["batch_size"] for loader in report["input"]["loaders"]] == [BATCH, 16]
+    assert report["prediction"]["valid"], report["prediction"]
+    assert "input.workers" in [finding["id"] for finding in report["findings"]]
+
+
 def test_full_evaluations_are_found_where_a_sample_would_decide(tmp_path: Path) -> None:
     for folder in ("many", "few"):
         (tmp_path / folder).mkdir()

@@ -9,7 +9,6 @@
 #include "audit/analyze.h"
 #include "audit/figures.h"
 #include "audit/made_up.h"
-#include "audit/passes.h"
 #include "run/spans.h"
 
 namespace headrace::audit {
@@ -152,64 +151,6 @@ RC_GTEST_PROP(Windows, SurviveASpoolThatIsCutMeanwhile, (std::uint32_t seed)) {
     const Ledger ledger = analyze(Recording(run, spans, 3)).audit.ranks.at(0);
     const double sum = std::accumulate(ledger.seconds.begin(), ledger.seconds.end(), 0.0);
     RC_ASSERT(std::abs(sum - ledger.wall_seconds) < 1e-6);
-}
-
-// ---- passes
-
-Span interval(Kind kind, Nanoseconds begin, Nanoseconds end, std::uint64_t a = 0, std::uint64_t b = 0) {
-    Span span;
-    span.kind = static_cast<std::uint8_t>(kind);
-    span.start = begin;
-    span.duration = end - begin;
-    span.a = a;
-    span.b = b;
-    return span;
-}
-
-// next(iter(loader)) for every step, and a loader zipped with others: what has to be compared grows with the passes.
-TEST(Passes, AreFoundInAProgramThatMakesOneForEveryStep) {
-    constexpr Nanoseconds passes = 200'000;
-    PassFinder finder;
-    for (Nanoseconds i = 0; i < passes; ++i) {
-        const auto iterator = static_cast<std::uint64_t>(1 + i);
-        finder.see(interval(Kind::iter, 100 * i, 100 * i + 10, 1, iterator));
-        for (Nanoseconds wait = 0; wait < 3; ++wait)
-            finder.see(interval(Kind::wait, 100 * i + 10 + wait, 100 * i + 11 + wait, iterator));
-        if (i % 2 == 0) finder.see(interval(Kind::backward, 100 * i + 50, 100 * i + 60));
-    }
-    const std::vector<Pass> found = finder.finish();
-    ASSERT_EQ(found.size(), static_cast<std::size_t>(passes));
-    EXPECT_TRUE(found[0].training);
-    EXPECT_FALSE(found[1].training);
-    EXPECT_EQ(found.back().waits.size(), 3U);
-}
-
-TEST(Passes, AccompanyAPassWhoseBatchesTheyComeBetween) {
-    PassFinder finder;
-    for (const std::uint64_t loader : {1, 2, 3}) finder.see(interval(Kind::iter, 0, 1, loader, loader));
-    for (Nanoseconds step = 0; step < 10; ++step) {
-        finder.see(interval(Kind::wait, 100 * step + 10, 100 * step + 20, 2));
-        finder.see(interval(Kind::wait, 100 * step + 20, 100 * step + 30, 1));
-        finder.see(interval(Kind::backward, 100 * step + 40, 100 * step + 60));
-    }
-    for (Nanoseconds wait = 0; wait < 10; ++wait) finder.see(interval(Kind::wait, 2000 + wait, 2001 + wait, 3));
-    const std::vector<Pass> found = finder.finish();
-    ASSERT_EQ(found.size(), 3U);
-    EXPECT_TRUE(found[0].training);
-    EXPECT_TRUE(found[1].training);
-    EXPECT_FALSE(found[2].training);  // after the other: an evaluation
-}
-
-TEST(Passes, CountHowOftenTheirWorkersBegan) {
-    PassFinder finder;
-    for (Nanoseconds epoch = 0; epoch < 3; ++epoch) {
-        finder.see(interval(Kind::iter, 10 * epoch, 10 * epoch + 5, 1, 2));
-        finder.see(interval(Kind::worker, 10 * epoch + 1, 10 * epoch + 1, 2, 500));
-    }
-    const std::vector<Pass> found = finder.finish();
-    ASSERT_EQ(found.size(), 3U);
-    EXPECT_EQ(found[2].generation, 2U);
-    EXPECT_EQ(found[2].workers, std::vector<std::uint32_t>{500});
 }
 
 }  // namespace
