@@ -19,7 +19,7 @@ enum class ErrorCode {
     not_found,          // a file, a run or a command does not exist
     not_executable,     // a command exists and cannot be executed
     permission_denied,  // the operating system refused
-    no_space,           // the file system or the quota is full
+    no_space,           // the file system or the quota is full, or a file may grow no more (ulimit -f)
     io_error,           // any other failure of the operating system
     damaged,            // a file of ours is truncated or holds what cannot be
     newer_version,      // a file of ours was written by a newer headrace

@@ -69,6 +69,7 @@ Walked walk(const Recording& recording, const Trainer& trainer, const std::vecto
     }
     walked.step_times = steps.times();
     walked.batches = waits.count();
+    if (audit::hardly_recorded(walked.batches)) ledger.wait_seconds.fill(0);
     return walked;
 }
 
@@ -215,23 +216,25 @@ std::uint64_t count_processes(const Run& run) {
     return pids.size() + run.info.unlisted_processes;
 }
 
-void add_ranks(const Recording& recording, bool one_group, audit::Analysis& analysis) {
+// Gives the batches of all ranks.
+audit::Throughput add_ranks(const Recording& recording, bool one_group, audit::Analysis& analysis) {
     const std::vector<Trainer>& trainers = analysis.trainers;
     std::vector<std::vector<audit::RankWait>> rank_waits(trainers.size());
     if (one_group) {
         rank_waits = audit::waits_for_ranks(recording, trainers);
     }
-    audit::Fetch fetched;
+    audit::Throughput batches;
     for (std::size_t rank = 0; rank < trainers.size(); ++rank) {
         Walked walked = walk(recording, trainers[rank], rank_waits[rank]);
         analysis.audit.ranks.push_back(std::move(walked.ledger));
-        fetched += walked.batches.fetched;
+        batches += walked.batches;
         if (rank == 0) {
             analysis.audit.steady = make_steady(trainers.front(), walked, analysis.audit.loaders);
             analysis.step_times = std::move(walked.step_times);
         }
     }
-    analysis.audit.per_sample = make_per_sample(fetched.samples > 0 ? fetched : recording.fetched);
+    analysis.audit.per_sample = make_per_sample(batches.fetched.samples > 0 ? batches.fetched : recording.fetched);
+    return batches;
 }
 
 }  // namespace
@@ -263,7 +266,7 @@ audit::Analysis audit::analyze(const Recording& recording, const Probe* probe) {
     audit.stopped = recording.stopped.has_value();
     audit.loaders = loaders_of(first);
     const bool one_group = are_one_group(analysis.trainers);
-    add_ranks(recording, one_group, analysis);
+    const audit::Throughput batches = add_ranks(recording, one_group, analysis);
     audit.device_peak_bytes = recording.device_peak;
     audit.overhead = make_overhead(run, first);
     audit.framework = recording.framework;
@@ -273,6 +276,7 @@ audit::Analysis audit::analyze(const Recording& recording, const Probe* probe) {
     audit.cost = audit::cost_of(files, audit);
     audit::add_advice(recording, analysis.trainers, files, audit);
     audit.limits = audit::limits_of(recording, analysis.trainers, one_group, audit.outside);
+    audit::add_unrecorded(batches, audit.limits);
     audit.limits.insert(audit.limits.end(), files.limits.begin(), files.limits.end());
     return analysis;
 }

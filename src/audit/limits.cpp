@@ -137,4 +137,17 @@ std::vector<std::string> limits_of(const Recording& recording, const std::vector
     return limits;
 }
 
+bool hardly_recorded(const Throughput& batches) { return 2 * batches.unrecorded > batches.made_by_workers; }
+
+void add_unrecorded(const Throughput& batches, std::vector<std::string>& limits) {
+    if (batches.unrecorded == 0) return;
+    const std::string which =
+        batches.unrecorded == batches.made_by_workers
+            ? std::to_string(batches.unrecorded)
+            : std::to_string(batches.unrecorded) + " of the " + std::to_string(batches.made_by_workers);
+    limits.push_back("How the loader's workers made " + which + " batches was not recorded: " +
+                     (hardly_recorded(batches) ? "input.wait is not divided by cause."
+                                               : "where the training waits for those, that is under workers."));
+}
+
 }  // namespace headrace::audit

@@ -7,6 +7,7 @@
 
 #include "audit/recording.h"
 #include "audit/training.h"
+#include "audit/waits.h"
 #include "headrace/ledger.h"
 
 namespace headrace::audit {
@@ -14,5 +15,11 @@ namespace headrace::audit {
 // `trainers` is what find_trainers gave; `one_group` says whether they are all ranks of one group.
 std::vector<std::string> limits_of(const Recording& recording, const std::vector<Trainer>& trainers, bool one_group,
                                    const std::optional<Outside>& outside);
+
+// Whether of most batches that workers made nobody recorded how, so that the waits for them cannot be divided.
+bool hardly_recorded(const Throughput& batches);
+
+// Says so, and of how many.
+void add_unrecorded(const Throughput& batches, std::vector<std::string>& limits);
 
 }  // namespace headrace::audit

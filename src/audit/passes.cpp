@@ -106,6 +106,7 @@ std::optional<std::size_t> PassNumbers::handed_over(const Span& span) {
 
 std::optional<std::size_t> PassNumbers::see(const Span& span) {
     if (kind(span) == Kind::iter) {
+        last_ = begun_;
         latest_[span.b] = begun_;
         return begun_++;
     }
@@ -115,15 +116,13 @@ std::optional<std::size_t> PassNumbers::see(const Span& span) {
     if (kind(span) != Kind::worker && kind(span) != Kind::wait) {
         return std::nullopt;
     }
+    if (kind(span) == Kind::wait && span.open && last_) return last_;  // which iterator is recorded at its end
     const auto known = latest_.find(span.a);
-    if (known != latest_.end()) {
-        return known->second;
-    }
-    if (kind(span) == Kind::worker) {
-        return std::nullopt;
-    }
-    latest_[span.a] = begun_;
-    return begun_++;
+    if (known == latest_.end() && kind(span) == Kind::worker) return std::nullopt;
+    const std::size_t pass = known != latest_.end() ? known->second : begun_;
+    if (known == latest_.end()) latest_[span.a] = begun_++;
+    if (kind(span) == Kind::wait) last_ = pass;
+    return pass;
 }
 
 // A batch is used by the backward that follows it.

@@ -50,6 +50,7 @@ private:
     std::optional<std::size_t> handed_over(const Span& span);
 
     std::size_t begun_ = 0;
+    std::optional<std::size_t> last_;                        // that was begun or asked for a batch
     std::unordered_map<std::uint64_t, std::size_t> latest_;  // by iterator
     std::unordered_map<std::uint64_t, std::size_t> queues_;  // by address
 };

@@ -8,6 +8,7 @@
 #include <cstdlib>
 #include <cstring>
 #include <ctime>
+#include <set>
 #include <system_error>
 
 #include "audit/advice.h"
@@ -126,10 +127,11 @@ public:
             return;
         }
         const std::uint64_t steps = steps_so_far(folder_);
-        const double rate =
-            last_ == 0 ? 0 : static_cast<double>(steps - steps_) / (static_cast<double>(now - last_) * 1e-9);
-        std::fprintf(stderr, "\r\x1b[Kheadrace: %llu steps, %.1f a second", static_cast<unsigned long long>(steps),
-                     rate);
+        std::fprintf(stderr, "\r\x1b[Kheadrace: %llu steps", static_cast<unsigned long long>(steps));
+        if (last_ != 0) {
+            const double rate = static_cast<double>(steps - steps_) / (static_cast<double>(now - last_) * 1e-9);
+            std::fprintf(stderr, ", %.1f a second", rate);
+        }
         shown_ = true;
         steps_ = steps;
         last_ = now;
@@ -322,8 +324,23 @@ void add_probe(const RecordOptions& options, const run::Folder& folder, const Re
 // The .headrace folder of a run: home/runs/ID.
 fs::path home_of(const run::Folder& folder) { return folder.path.parent_path().parent_path(); }
 
+// Those that recorded and go on: their time, too, is that up to now.
+void add_living(Run& run, Nanoseconds now) {
+    std::set<std::uint32_t> known;
+    for (const ThreadRecord& thread : run.threads) {
+        if (!sys::process_alive(thread.pid, thread.opened) || !known.insert(thread.pid).second) continue;
+        ProcessRecord process;
+        process.pid = thread.pid;
+        process.parent_pid = thread.parent_pid;
+        process.start = thread.process_start;
+        process.end = now;
+        run.processes.push_back(std::move(process));
+    }
+}
+
 Audit audit_so_far(const run::Folder& folder, Run& run, bool here) {
     const run::Spool spool = take_spool(run, folder);
+    if (here) add_living(run, sys::monotonic_now());
     const Recording recording(run, spool);
     if (here) {
         run.info.ended_ns = sys::monotonic_now();

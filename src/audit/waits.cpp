@@ -4,6 +4,12 @@
 #include <utility>
 
 namespace headrace::audit {
+namespace {
+
+// Not where the pass was at its end, the wait was broken off, or the program ended in it.
+bool gave_batch(const Span& wait) { return !wait.open && wait.b != spool::wait_ended; }
+
+}  // namespace
 
 WorkerFetches::WorkerFetches(const Recording& recording, const std::vector<Pass>& passes) : recording_(recording) {
     for (const Pass& pass : passes) {
@@ -27,13 +33,42 @@ void WorkerFetches::Worker::read_until(Nanoseconds time) {
             return;
         }
         has_next = false;
-        fetches.see(next);
-        if (kind(next) == Kind::resume) {
-            ++generation;
-        } else if (kind(next) == Kind::put && fetches.last()) {
-            batches.push_back({generation, next.b, *fetches.last()});
-        }
+        see(next);
     }
+}
+
+void WorkerFetches::Worker::see(const Span& span) {
+    const bool fetch = kind(span) == Kind::fetch || kind(span) == Kind::brief_fetch;
+    if (fetch && first_begin == 0) first_begin = span.start;
+    if (span.open) {
+        if (fetch) open_fetch = span.start;
+        if (kind(span) == Kind::collate) open_collate = span.start;
+        return;
+    }
+    fetches.see(span);
+    if (fetch) {
+        handed_over = false;
+        cpu += fetches.last()->cpu + fetches.last()->collate_cpu;
+    } else if (kind(span) == Kind::resume) {
+        ++generation;
+    } else if (kind(span) == Kind::put) {
+        handed_over = true;
+        if (fetches.last()) batches.push_back({generation, span.b, *fetches.last()});
+    }
+}
+
+std::optional<Fetch> WorkerFetches::Worker::unfinished(Nanoseconds until) const {
+    std::optional<Fetch> fetch;
+    if (open_fetch) {
+        fetch.emplace();
+        fetch->begin = *open_fetch;
+        fetch->end = fetch->collate_end = std::max(until, *open_fetch);
+        fetch->collate_begin = std::clamp(open_collate.value_or(fetch->end), fetch->begin, fetch->end);
+    } else if (!handed_over) {
+        fetch = fetches.last();
+    }
+    if (fetch) fetch->samples = 0;
+    return fetch;
 }
 
 std::optional<Fetch> WorkerFetches::Worker::take(unsigned wanted, std::uint64_t number) {
@@ -49,6 +84,37 @@ std::optional<Fetch> WorkerFetches::Worker::take(unsigned wanted, std::uint64_t 
     const Fetch fetch = found->fetch;
     batches.erase(found);
     return fetch;
+}
+
+// What the worker's process used of the CPU, in nanoseconds, for no fetch that ended: at most, its start-up taken as
+// having used as much as it took.
+double WorkerFetches::cpu_beyond(std::uint32_t pid, const Worker& worker) const {
+    double beyond = 0;
+    for (const ProcessRecord& process : recording_.run.processes) {
+        if (process.pid != pid) continue;
+        const auto start = static_cast<double>(std::max<Nanoseconds>(0, worker.first_begin - process.start));
+        beyond = std::max(0.0, static_cast<double>(process.cpu_ns) - start - worker.cpu);
+    }
+    return beyond;
+}
+
+std::optional<Fetch> WorkerFetches::unfinished(const Pass& pass, const Span& wait) {
+    std::optional<Fetch> first;
+    for (const std::uint32_t pid : pass.workers) {
+        for (Worker& worker : threads_of(pid, wait.start)) {
+            worker.read_until(end_of(wait));
+            std::optional<Fetch> fetch = worker.unfinished(end_of(wait));
+            if (!fetch || fetch->begin >= end_of(wait) || fetch->end <= wait.start) continue;
+            if (first && first->begin <= fetch->begin) continue;
+            if (worker.open_fetch) {
+                const auto whole = static_cast<double>(fetch->collate_begin - fetch->begin);
+                fetch->cpu = std::min(cpu_beyond(pid, worker), whole);
+            }
+            fetch->worker = pid;
+            first = std::move(fetch);
+        }
+    }
+    return first;
 }
 
 std::vector<WorkerFetches::Worker>& WorkerFetches::threads_of(std::uint32_t pid, Nanoseconds now) {
@@ -157,8 +223,9 @@ bool BatchWaits::read() {
         }
         wait.after = std::exchange(usage_, std::nullopt);
         std::optional<Fetch> made;
-        if (!wait.pass->workers.empty() && wait.span.b != spool::wait_ended) {
-            made = workers_.take(*wait.pass, wait.span.b & 0xffffffffU, wait.span);
+        if (!wait.pass->workers.empty()) {
+            made = gave_batch(wait.span) ? workers_.take(*wait.pass, wait.span.b & 0xffffffffU, wait.span)
+                                         : workers_.unfinished(*wait.pass, wait.span);
         }
         wait.samples = made ? made->samples : own ? own->samples : 0;
         wait.fetch = wait.pass->workers.empty() ? own : made;
@@ -179,16 +246,20 @@ void Throughput::operator+=(const Throughput& other) {
     all += other.all;
     later += other.later;
     fetched += other.fetched;
+    made_by_workers += other.made_by_workers;
+    unrecorded += other.unrecorded;
 }
 
 void BatchWaits::add(const BatchWait& wait) {
-    if (!(wait.pass->training || count_all_) || wait.span.b == spool::wait_ended) {
-        return;
-    }
+    if (!(wait.pass->training || count_all_) || !gave_batch(wait.span)) return;
     const BatchSum batch{static_cast<double>(wait.samples), static_cast<double>(wait.span.b >> 32), 1,
                          wait.samples == 0 ? std::size_t{1} : 0};
     sum_.all += batch;
     if (wait.fetch) sum_.fetched += *wait.fetch;
+    if (!wait.pass->workers.empty()) {
+        ++sum_.made_by_workers;
+        sum_.unrecorded += wait.fetch ? 0 : 1;
+    }
     if (wait.span.start >= first_step_) {
         sum_.later += batch;
     }

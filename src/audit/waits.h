@@ -23,6 +23,11 @@ public:
     // be asked once for each batch, in the order of the waits.
     std::optional<Fetch> take(const Pass& pass, std::uint64_t number, const Span& wait);
 
+    // The fetch that a wait without a batch waited for: a worker of the pass was at it, and nobody was given its batch
+    // before the wait ended (the program was killed, the worker died, the loader's timeout came). Of several the one
+    // that began first, because batches are handed over in order. Its number of samples is 0.
+    std::optional<Fetch> unfinished(const Pass& pass, const Span& wait);
+
 private:
     struct Batch {
         unsigned generation;
@@ -33,7 +38,10 @@ private:
     struct Worker {
         explicit Worker(NamedSpans source) : spans(std::move(source)) {}
         void read_until(Nanoseconds time);
+        void see(const Span& span);
         std::optional<Fetch> take(unsigned generation, std::uint64_t number);
+        // What was begun and not handed over. `until`: the end of what has no end.
+        std::optional<Fetch> unfinished(Nanoseconds until) const;
 
         NamedSpans spans;
         Span next;
@@ -42,9 +50,15 @@ private:
         Fetches fetches;
         unsigned generation = 0;
         std::deque<Batch> batches;
+        bool handed_over = true;                // what was fetched last
+        std::optional<Nanoseconds> open_fetch;  // begin, where the worker ended in it or is in it
+        std::optional<Nanoseconds> open_collate;
+        Nanoseconds first_begin = 0;  // of its fetches; 0: none yet
+        double cpu = 0;               // of all of them
     };
 
     std::vector<Worker>& threads_of(std::uint32_t pid, Nanoseconds now);
+    double cpu_beyond(std::uint32_t pid, const Worker& worker) const;
 
     const Recording& recording_;
     std::unordered_map<std::uint32_t, Nanoseconds> needed_until_;  // by pid: the last wait of a pass with this worker
@@ -83,6 +97,8 @@ struct Throughput {
     BatchSum all;
     BatchSum later;  // asked for after the first step
     Fetch fetched;   // what was recorded of how they were made, summed
+    std::size_t made_by_workers = 0;
+    std::size_t unrecorded = 0;  // of these, the ones of which nobody recorded how
 
     void operator+=(const Throughput& other);
 };

@@ -54,12 +54,16 @@ spool::Kind context_of(const spool::Header& header) {
     return innermost;
 }
 
+// Where the loop of a loader's worker begins. Outside of it are the frames that its parent had when it was forked.
+bool begins_worker(const sys::PythonFrame& frame) {
+    return frame.function == "_worker_loop" && frame.file.ends_with("torch/utils/data/_utils/worker.py");
+}
+
 // The innermost frame of the user's own code; null where there is none.
 const sys::PythonFrame* users_frame(const std::vector<sys::PythonFrame>& stack) {
     for (const sys::PythonFrame& frame : stack) {
-        if (!is_library(frame.file)) {
-            return &frame;
-        }
+        if (begins_worker(frame)) return nullptr;
+        if (!is_library(frame.file)) return &frame;
     }
     return nullptr;
 }

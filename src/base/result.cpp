@@ -42,6 +42,7 @@ ErrorCode code_of(int error_number) {
     switch (error_number) {
         case ENOSPC:
         case EDQUOT:
+        case EFBIG:
             return ErrorCode::no_space;
         case ENOENT:
         case ENOTDIR:

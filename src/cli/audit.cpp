@@ -2,8 +2,11 @@
 #include <fmt/format.h>
 #include <unistd.h>
 
+#include <cstdint>
 #include <filesystem>
+#include <limits>
 #include <memory>
+#include <string>
 
 #include "audit/record.h"
 #include "audit/shim.h"
@@ -55,7 +58,8 @@ Result<std::optional<std::uint64_t>> steps_of(const std::optional<std::string>& 
     if (!text) return std::nullopt;
     const std::optional<std::uint64_t> steps = number_in<std::uint64_t>(*text);
     if (!steps || *steps == 0) {
-        return refuse("--max-steps is '" + *text + "': give a whole number of steps, 1 or more");
+        return refuse("--max-steps is '" + *text + "': give a whole number of steps, from 1 to " +
+                      std::to_string(std::numeric_limits<std::uint64_t>::max()));
     }
     return steps;
 }

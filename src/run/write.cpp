@@ -2,6 +2,7 @@
 #include <fcntl.h>
 #include <signal.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <sys/types.h>
 #include <unistd.h>
 
@@ -58,6 +59,13 @@ public:
         const sys::Descriptor folder(::open(target.parent_path().c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
         if (folder) (void)::fsync(folder.get());
         return 0;
+    }
+
+    // Why it cannot grow; 0: it can.
+    int obstacle() const {
+        struct stat status {};
+        if (::fstat(descriptor_.get(), &status) != 0) return errno;
+        return ::pwrite(descriptor_.get(), "", 1, status.st_size) < 0 ? errno : 0;
     }
 
 private:
@@ -225,10 +233,15 @@ void fill(SQLite::Database& database, const RunInfo& info, const Whole* whole) {
     database.exec("COMMIT");
 }
 
-// What SQLite met. Its own words for an error of the operating system ("disk I/O error") say less than errno does.
-tl::unexpected<Error> failure_of(const SQLite::Exception& exception, int error_number, const std::string& doing) {
+// What SQLite met. Its own words for an error of the operating system ("disk I/O error") say less than errno does,
+// which it does not always keep.
+tl::unexpected<Error> failure_of(const SQLite::Exception& exception, int error_number, const Temporary& file,
+                                 const std::string& doing) {
     if (exception.getErrorCode() == SQLITE_FULL) return fail_errno(ENOSPC, doing);
-    if (exception.getErrorCode() == SQLITE_IOERR && error_number != 0) return fail_errno(error_number, doing);
+    if (exception.getErrorCode() == SQLITE_IOERR) {
+        const int error = error_number != 0 ? error_number : file.obstacle();
+        if (error != 0) return fail_errno(error, doing);
+    }
     return fail(ErrorCode::io_error, doing + ": " + exception.what());
 }
 
@@ -244,7 +257,7 @@ Result<void> write_database(const Folder& folder, const RunInfo& info, const Who
             try {
                 fill(database, info, whole);
             } catch (const SQLite::Exception& exception) {
-                return failure_of(exception, sqlite3_system_errno(database.getHandle()), doing);
+                return failure_of(exception, sqlite3_system_errno(database.getHandle()), temporary, doing);
             }
         }
         if (const auto failure = whole != nullptr ? whole->source.failure() : std::nullopt) {

@@ -207,6 +207,15 @@ def test_a_limit_on_the_size_of_files(tmp_path: Path) -> None:
     )
 
 
+def test_a_limit_on_the_size_of_headraces_own_files(tmp_path: Path) -> None:
+    """As on a full disk the program runs, unrecorded, and the limit is named."""
+    line = [str(headrace_command()), "audit", "--dir", str(tmp_path / "home"), "--", "echo", "ran"]
+    audited = run(["sh", "-c", 'ulimit -f 16; exec "$@"', "sh", *line], cwd=tmp_path)
+    assert (audited.returncode, audited.stdout) == (0, b"ran\n")
+    assert b"File too large" in audited.stderr
+    assert b"disk I/O error" not in audited.stderr
+
+
 def test_a_spool_that_cannot_be_written_later(tmp_path: Path) -> None:
     """The run's folder goes away while the program starts: the program does not notice."""
     home = tmp_path / "home"

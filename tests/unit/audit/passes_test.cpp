@@ -67,6 +67,19 @@ TEST(Passes, CountHowOftenTheirWorkersBegan) {
     EXPECT_EQ(found[2].workers, std::vector<std::uint32_t>{500});
 }
 
+TEST(Passes, HaveTheWaitInWhichTheProgramEnded) {
+    PassFinder finder;
+    finder.see(interval(Kind::iter, 0, 5, 1, 2));
+    finder.see(interval(Kind::worker, 1, 1, 2, 500));
+    finder.see(interval(Kind::wait, 10, 20, 2, 1));
+    Span open = interval(Kind::wait, 30, 99);
+    open.open = true;
+    finder.see(open);
+    const std::vector<Pass> found = finder.finish();
+    ASSERT_EQ(found.size(), 1U);
+    EXPECT_EQ(found[0].waits, (std::vector<Nanoseconds>{10, 30}));
+}
+
 // A pass of two batches over a loader of this configuration that begins at `begin`, and whether it trains.
 void see_pass(PassFinder& finder, std::uint64_t loader, const std::string& config, Nanoseconds begin, bool trains) {
     const auto iterator = 1000 + static_cast<std::uint64_t>(begin);

@@ -1,0 +1,119 @@
+"""A loader that gets stuck: the wait for it has its cause, whoever ends it, and also while it lasts."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from harness import audit, headrace_command, program, run
+
+slow = pytest.mark.slow
+STUCK_FOR = 4.0  # seconds, at the least, before anything happens
+STEPS = 25  # before it is stuck
+
+
+def stages(report: dict[str, Any]) -> dict[str, float]:
+    """The shares of the wait."""
+    return {stage["stage"]: stage["share"] for stage in report["input"]["wait"]}
+
+
+def waited(report: dict[str, Any]) -> float:
+    """Seconds of input.wait."""
+    return next(float(entry["seconds"]) for entry in report["ledger"]["entries"] if entry["name"] == "input.wait")
+
+
+def live_report(home: Path) -> dict[str, Any] | None:
+    """Of the run that goes on; none where there is none yet."""
+    shown = run([str(headrace_command()), "report", "--dir", str(home), "--json", "-"], cwd=home.parent)
+    report: dict[str, Any] | None = json.loads(shown.stdout) if shown.returncode == 0 else None
+    return report
+
+
+def when_stuck(home: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
+    """The report of a program that has been stuck for some seconds."""
+    for _ in range(600):
+        report = live_report(home)
+        if report and report["steady"]["steps"] >= STEPS - 1:
+            time.sleep(STUCK_FOR)
+            report = live_report(home)
+            assert report
+            return report
+        time.sleep(0.1)
+    os.killpg(process.pid, signal.SIGKILL)
+    raise AssertionError("the program did not come to its last step")
+
+
+@pytest.mark.parametrize(
+    ("way", "workers", "number", "stage"),
+    [
+        ("waiting", 1, signal.SIGTERM, "storage"),
+        pytest.param(*("waiting", 2, signal.SIGKILL, "storage"), marks=slow),
+        pytest.param(*("waiting", 1, signal.SIGINT, "storage"), marks=slow),
+        pytest.param(*("waiting", 0, signal.SIGTERM, "storage"), marks=slow),
+        pytest.param(*("computing", 2, signal.SIGTERM, "decode"), marks=slow),
+    ],
+)
+def test_a_stuck_loader_that_is_ended(way: str, workers: int, number: int, stage: str, tmp_path: Path) -> None:
+    home = tmp_path / "home"
+    seen: list[dict[str, Any]] = []
+
+    def end(process: subprocess.Popen[bytes]) -> None:
+        seen.append(when_stuck(home, process))
+        if number == signal.SIGINT:
+            os.killpg(process.pid, number)
+        else:
+            os.kill(int((tmp_path / "pid").read_text()), number)
+
+    command = program("hangs.py", "--way", way, "--workers", str(workers))
+    audited = audit(command, home=home, cwd=tmp_path, while_running=end)
+    report = audited.report
+    assert report["run"]["outcome"] == ("killed" if number != signal.SIGINT else "interrupted")
+    for one in (report, *(seen if way == "waiting" else [])):
+        assert waited(one) > STUCK_FOR - 0.5
+        assert stages(one)[stage] > 0.9, stages(one)
+
+
+@slow
+def test_a_loader_that_gives_up(tmp_path: Path) -> None:
+    command = program("hangs.py", "--workers", "1", "--timeout", "5")
+    audited = audit(command, home=tmp_path / "home", cwd=tmp_path)
+    assert audited.returncode == 1
+    assert waited(audited.report) > 4.5
+    assert stages(audited.report)["storage"] > 0.9
+
+
+@slow
+def test_a_launcher_does_not_hide_that_its_program_is_stuck(tmp_path: Path) -> None:
+    """The training process is not the command's own; up to now is up to now for it too."""
+    home = tmp_path / "home"
+    seen: list[dict[str, Any]] = []
+
+    def look(process: subprocess.Popen[bytes]) -> None:
+        seen.append(when_stuck(home, process))
+
+    command = ["timeout", "-s", "KILL", "25", *program("hangs.py", "--workers", "1")]
+    audited = audit(command, home=home, cwd=tmp_path, while_running=look)
+    assert audited.report["run"]["outcome"] == "failed" or audited.returncode == 137
+    [live] = seen
+    assert live["ledger"]["wall_seconds"] > live["run"]["wall_seconds"] - 1
+    for one in (live, audited.report):
+        assert waited(one) > STUCK_FOR - 0.5
+        assert stages(one)["storage"] > 0.9
+
+
+def test_workers_that_were_not_recorded(tmp_path: Path) -> None:
+    """The causes of the wait are not made up."""
+    command = program("hangs.py", "--workers", "2", "--method", "spawn", "--hide", "--steps", "20")
+    audited = audit(command, home=tmp_path / "home", cwd=tmp_path)
+    assert audited.returncode == 0, audited.stderr
+    report = audited.report
+    assert waited(report) > 0
+    assert set(stages(report).values()) == {0}
+    [limit] = [limit for limit in report["limits"] if "workers" in limit]
+    assert limit.endswith("was not recorded: input.wait is not divided by cause.")
