@@ -116,7 +116,7 @@ void LoopReader::take(const Segment& segment) {
 void LoopReader::begin_batch(const BatchWait& wait) {
     if (in_step_ && wait.pass != pass_) drop_step();  // the loop was left: who knows where its last step ended
     if (wait.before) close_stretch(wait);
-    if (wait.span.b == spool::wait_ended) {
+    if (wait.span.open || wait.span.b == spool::wait_ended) {
         in_step_ = false;
         pass_ = nullptr;
         return;
