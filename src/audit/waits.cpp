@@ -111,7 +111,7 @@ std::optional<Fetch> WorkerFetches::unfinished(const Pass& pass, const Span& wai
                 fetch->cpu = std::min(cpu_beyond(pid, worker), whole);
             }
             fetch->worker = pid;
-            first = std::move(fetch);
+            first = fetch;
         }
     }
     return first;
