@@ -2,7 +2,10 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdint>
+#include <filesystem>
 #include <numeric>
+#include <system_error>
 
 #include "replay/predict.h"
 #include "stats/student.h"
@@ -121,6 +124,7 @@ public:
 private:
     Result<Arm> arm(bool with);
     Result<void> check(const Arm& arm, bool with) const;
+    std::string if_full() const;
     Result<void> check_cache() const;
     fs::path cache_counts() const { return folder_ / "cache"; }
     void note_places(const Arm& arm);
@@ -132,6 +136,15 @@ private:
     bool noted_ = false;
 };
 
+// What the program writes in the sandbox, and what is recorded of it, lies there.
+std::string Trials::if_full() const {
+    constexpr std::uintmax_t little = 1024 * 1024;
+    std::error_code error;
+    const fs::space_info space = fs::space(folder_, error);
+    if (error || space.available >= little) return "";
+    return "; the file system of " + folder_.parent_path().parent_path().string() + " is full";
+}
+
 Result<void> Trials::check(const Arm& arm, bool with) const {
     const std::string which = with ? "with the fix" : "without the fix";
     if (arm.step_seconds.size() < plan_.warm_up + fewest_steps) {
@@ -140,11 +153,11 @@ Result<void> Trials::check(const Arm& arm, bool with) const {
                                          ? "before it had two steps"
                                          : "after " + std::to_string(arm.step_seconds.size() + 1) + " steps";
             return too_little("the program ended " + arm.end + " " + when + ", " + which +
-                              (arm.last_words.empty() ? "" : "; its last words: ") + arm.last_words);
+                              (arm.last_words.empty() ? "" : "; its last words: ") + arm.last_words + if_full());
         }
         return too_little("the program had " + std::to_string(arm.step_seconds.size()) + " steps after the first, " +
                           which + ", of which " + std::to_string(plan_.warm_up) +
-                          " are warm-up: at least 20 more are needed");
+                          " are warm-up: at least 20 more are needed" + if_full());
     }
     if (!with) return {};
     if (plan_.fix.precision && !arm.reached.contains("precision")) {

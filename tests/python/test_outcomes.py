@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from harness import Audited, audit, headrace_command, program, run
+from shared import fill_up, small_file_system
 
 STEPS = 41  # optimizer steps of endings.py up to its end in the middle of the loop
 ALL_STEPS = 60  # and when it goes on
@@ -162,16 +163,10 @@ def test_max_steps(tmp_path: Path) -> None:
 @pytest.fixture
 def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """A file system of as many KiB as the test's parameter says, the smallest one (a page) full already."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={request.param}k", "tmpfs", str(folder)]
-    made = subprocess.run(mount, capture_output=True, text=True, check=False)
-    if made.returncode != 0:
-        pytest.skip(f"a small file system can be mounted by root only: {made.stderr.strip()}")
-    if request.param == 4:
-        (folder / "filler").write_bytes(bytes(4096))
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_file_system(tmp_path / "disk", request.param) as folder:
+        if request.param == 4:
+            fill_up(folder)
+        yield folder
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from typing import Any
 import jsonschema
 import pytest
 from harness import ROOT, audit, clean_environment, headrace_command, program, run
+from shared import fill_up, small_file_system
 
 ATTEMPTS = 3  # another program on the machine at the wrong moment makes a run unlike its own replay
 pytestmark = pytest.mark.alone
@@ -310,6 +311,22 @@ def test_the_program_finds_its_files_once_and_no_descriptor_of_ours(place: Place
         )
     assert done.returncode == 0, done.stderr
     assert log.read_bytes() == b""
+
+
+@needs_sandbox
+def test_a_full_disk_is_named(tmp_path: Path) -> None:
+    """A trial measures nothing there and says why; what was kept stays."""
+    with small_file_system(tmp_path / "disk", 3000) as disk:
+        command = program("train.py", "--samples", "640", "--sleep-ms", "3", "--epochs", "1")
+        audited_with_finding(command, disk / "home", tmp_path, {}, lambda: None)
+        runs = sorted((disk / "home" / "runs").iterdir())
+        fill_up(disk)
+        line = [str(headrace_command()), "try", "--dir", str(disk / "home"), "--fix", "input.workers"]
+        tried = run([*line, "--pairs", "2", "--steps", "20"], cwd=tmp_path)
+        assert tried.returncode == 3
+        assert f"the file system of {disk}/home is full".encode() in tried.stderr
+        assert sorted((disk / "home" / "runs").iterdir()) == runs
+        assert not any((disk / "home" / "trials").iterdir())
 
 
 def test_in_place_the_programs_files_are_real(place: Place) -> None:
