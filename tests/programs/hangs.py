@@ -30,6 +30,8 @@ class Samples(Dataset[torch.Tensor]):
             while time.monotonic() < end and os.getppid() == parent:  # a worker must not outlive the test
                 if self.way == "waiting":
                     time.sleep(0.5)
+                else:
+                    sum(range(1_000_000))
         time.sleep(0.002)
         return torch.full((16,), float(index))
 

