@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <string_view>
 #include <utility>
 
@@ -64,35 +65,46 @@ void mark_accompanying(std::vector<Pass>& passes) {
     }
 }
 
-// Which loaders are one of several of their configuration of which some are iterated at the same time.
-std::vector<bool> overlapping_alike(const std::vector<Pass>& passes, const std::vector<UsedLoader>& loaders) {
-    struct Alike {
-        Nanoseconds end = -1;    // of the passes up to here
-        std::size_t loader = 0;  // of the one that ends then
-        bool overlapping = false;
+// Loaders of one configuration that train, or do not.
+using Alike = std::pair<std::string_view, bool>;
+
+Alike alike_of(const UsedLoader& loader) { return {loader.config, loader.training}; }
+
+// Of which there are several at a time: their passes overlap, or one is iterated again after another one. What says
+// that it is the same one is its serial; its address where that was not recorded.
+std::set<Alike> kept_side_by_side(const std::vector<Pass>& passes, const std::vector<UsedLoader>& loaders) {
+    using Identity = std::pair<std::uint64_t, std::size_t>;
+    struct Last {
+        Identity loader;
+        Nanoseconds end = -1;     // of the passes up to here
+        std::set<Identity> seen;  // loaders
     };
-    std::vector<const Pass*> by_begin;
-    for (const Pass& pass : passes) {
-        if (pass.used && !pass.waits.empty()) by_begin.push_back(&pass);
+    std::map<Alike, Last> last_of;
+    std::set<Alike> several;
+    for (const Pass* pass : by_first_request(passes)) {
+        const Alike alike = alike_of(loaders[*pass->used]);
+        const Identity loader{pass->serial, pass->serial == 0 ? *pass->used : 0};
+        Last& last = last_of[alike];
+        const bool another = last.end >= 0 && last.loader != loader;
+        if (another && (pass->waits.front() < last.end || last.seen.contains(loader))) several.insert(alike);
+        last.loader = loader;
+        last.end = std::max(last.end, pass->waits.back());
+        last.seen.insert(loader);
     }
-    std::stable_sort(by_begin.begin(), by_begin.end(),
-                     [](const Pass* x, const Pass* y) { return x->waits.front() < y->waits.front(); });
-    std::map<std::pair<std::string_view, bool>, Alike> alike;
-    for (const Pass* pass : by_begin) {
-        const UsedLoader& loader = loaders[*pass->used];
-        Alike& before = alike[{loader.config, loader.training}];
-        before.overlapping |= pass->waits.front() < before.end && before.loader != *pass->used;
-        if (pass->waits.back() >= before.end) {
-            before.end = pass->waits.back();
-            before.loader = *pass->used;
-        }
-    }
-    std::vector<bool> overlapping;
-    for (const UsedLoader& loader : loaders) overlapping.push_back(alike[{loader.config, loader.training}].overlapping);
-    return overlapping;
+    return several;
 }
 
 }  // namespace
+
+std::vector<const Pass*> by_first_request(const std::vector<Pass>& passes) {
+    std::vector<const Pass*> ordered;
+    for (const Pass& pass : passes) {
+        if (pass.used && !pass.waits.empty()) ordered.push_back(&pass);
+    }
+    std::stable_sort(ordered.begin(), ordered.end(),
+                     [](const Pass* x, const Pass* y) { return x->waits.front() < y->waits.front(); });
+    return ordered;
+}
 
 // Addresses of Futures that are gone come back.
 std::optional<std::size_t> PassNumbers::handed_over(const Span& span) {
@@ -116,13 +128,15 @@ std::optional<std::size_t> PassNumbers::see(const Span& span) {
     if (kind(span) != Kind::worker && kind(span) != Kind::wait) {
         return std::nullopt;
     }
-    if (kind(span) == Kind::wait && span.open && last_) return last_;  // which iterator is recorded at its end
-    const auto known = latest_.find(span.a);
-    if (known == latest_.end() && kind(span) == Kind::worker) return std::nullopt;
-    const std::size_t pass = known != latest_.end() ? known->second : begun_;
-    if (known == latest_.end()) latest_[span.a] = begun_++;
-    if (kind(span) == Kind::wait) last_ = pass;
-    return pass;
+    const bool wait = kind(span) == Kind::wait;
+    if (wait && span.open && last_) return last_;  // which iterator is recorded at its end
+    auto known = latest_.find(span.a);
+    if (known == latest_.end()) {
+        if (!wait) return std::nullopt;
+        known = latest_.emplace(span.a, begun_++).first;
+    }
+    if (wait) last_ = known->second;
+    return known->second;
 }
 
 // A batch is used by the backward that follows it.
@@ -270,20 +284,18 @@ std::vector<Pass> PassFinder::finish() {
     return std::move(passes_);
 }
 
-// Of loaders of one configuration that train, or do not, those whose passes follow each other are one that is made anew
-// for each.
+// Alike loaders that are used one after the other are one that is made anew.
 void PassFinder::join_loaders() {
     for (const Pass& pass : passes_) {
         if (pass.used && pass.training) loaders_[*pass.used].training = true;
     }
-    const std::vector<bool> overlapping = overlapping_alike(passes_, loaders_);
-    std::map<std::pair<std::string_view, bool>, std::size_t> joined;  // to their place among those that stay
+    const std::set<Alike> several = kept_side_by_side(passes_, loaders_);
+    std::map<Alike, std::size_t> joined;  // to their place among those that stay
     std::vector<std::size_t> places;
     std::vector<UsedLoader> staying;
-    for (std::size_t i = 0; i < loaders_.size(); ++i) {
-        const UsedLoader& loader = loaders_[i];
+    for (const UsedLoader& loader : loaders_) {
         std::size_t place = staying.size();
-        if (!overlapping[i]) place = joined.try_emplace({loader.config, loader.training}, place).first->second;
+        if (!several.contains(alike_of(loader))) place = joined.try_emplace(alike_of(loader), place).first->second;
         if (place == staying.size()) staying.push_back(loader);
         places.push_back(place);
     }

@@ -36,6 +36,9 @@ struct UsedLoader {
     bool training = false;
 };
 
+// The passes over known loaders that were asked for a batch, in the order in which they first were.
+std::vector<const Pass*> by_first_request(const std::vector<Pass>& passes);
+
 // Whether this interval is a wait for a batch: from a loader, or from a thread that loads ahead.
 inline bool is_wait(const Span& span) { return kind(span) == Kind::wait || kind(span) == Kind::handover; }
 

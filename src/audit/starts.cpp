@@ -42,17 +42,11 @@ std::string loader_key(const Pass& pass, const Trainer& trainer) {
 
 LoaderStarts loader_starts(const Recording& recording, const Trainer& trainer) {
     LoaderStarts starts;
-    std::vector<const Pass*> passes;
-    for (const Pass& pass : trainer.passes) {
-        if (!pass.waits.empty() && pass.used) passes.push_back(&pass);
-    }
-    std::stable_sort(passes.begin(), passes.end(),
-                     [](const Pass* x, const Pass* y) { return x->waits.front() < y->waits.front(); });
     BatchWaits waits(recording, trainer, 0, true);
     std::map<std::pair<bool, std::string>, std::uint64_t> known;  // the serial of each loader's last pass
     bool trained = false;
     double rows = 0;
-    for (const Pass* pass : passes) {
+    for (const Pass* pass : by_first_request(trainer.passes)) {
         const bool evaluates = !pass->training && inside(pass->waits.front(), trainer.evaluations);
         if (!pass->training && !evaluates) continue;
         const BatchWait* wait = waits.at(pass->waits.front());

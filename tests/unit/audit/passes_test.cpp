@@ -111,6 +111,26 @@ TEST(Loaders, MadeAnewOneAfterTheOtherAreOne) {
     EXPECT_EQ(finder.loaders()[*found[3].used].config, R"({"batch_size":4})");
 }
 
+TEST(Loaders, AtAnAddressThatCameBackAreOneToo) {
+    PassFinder finder;
+    see_pass(finder, 1, small, 0, true);
+    see_pass(finder, 2, small_again, 100, true);
+    see_pass(finder, 1, R"({"batch_size":8,"serial":3})", 200, true);
+    (void)finder.finish();
+    EXPECT_EQ(finder.loaders().size(), 1U);
+}
+
+TEST(Loaders, ThatAreKeptAndIteratedInTurnStaySeveral) {
+    PassFinder finder;
+    see_pass(finder, 1, small, 0, true);
+    see_pass(finder, 2, small_again, 100, true);
+    see_pass(finder, 1, small, 200, true);
+    const std::vector<Pass> found = finder.finish();
+    EXPECT_NE(found.at(0).used, found.at(1).used);
+    EXPECT_EQ(found.at(0).used, found.at(2).used);
+    EXPECT_EQ(finder.loaders().size(), 2U);
+}
+
 TEST(Loaders, OfOneConfigurationStayTwoWhereOneDoesNotTrain) {
     PassFinder finder;
     see_pass(finder, 1, small, 0, true);
