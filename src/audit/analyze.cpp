@@ -69,18 +69,19 @@ Walked walk(const Recording& recording, const Trainer& trainer, const std::vecto
     }
     walked.step_times = steps.times();
     walked.batches = waits.count();
-    if (audit::hardly_recorded(walked.batches)) ledger.wait_seconds.fill(0);
     return walked;
 }
 
 // The loaders of a trainer and of the threads that load for it, each once, training ones first.
 std::vector<Loader> loaders_of(const Trainer& trainer) {
     std::vector<audit::UsedLoader> used = trainer.loaders;
-    std::set<std::string> known;
-    for (const audit::UsedLoader& loader : used) known.insert(loader.config);
+    std::set<std::pair<std::uint64_t, std::string>> known;
+    for (const audit::UsedLoader& loader : used) {
+        known.emplace(loader.address, loader.config);
+    }
     for (const Trainer& background : trainer.background) {
         for (audit::UsedLoader loader : background.loaders) {
-            if (known.insert(loader.config).second) {
+            if (known.emplace(loader.address, loader.config).second) {
                 loader.training = trainer.trained;
                 used.push_back(std::move(loader));
             }
@@ -232,6 +233,9 @@ audit::Throughput add_ranks(const Recording& recording, bool one_group, audit::A
             analysis.audit.steady = make_steady(trainers.front(), walked, analysis.audit.loaders);
             analysis.step_times = std::move(walked.step_times);
         }
+    }
+    if (audit::hardly_recorded(batches)) {
+        for (Ledger& ledger : analysis.audit.ranks) ledger.wait_seconds.fill(0);
     }
     analysis.audit.per_sample = make_per_sample(batches.fetched.samples > 0 ? batches.fetched : recording.fetched);
     return batches;

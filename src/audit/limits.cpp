@@ -137,15 +137,15 @@ std::vector<std::string> limits_of(const Recording& recording, const std::vector
     return limits;
 }
 
-bool hardly_recorded(const Throughput& batches) { return 2 * batches.unrecorded > batches.made_by_workers; }
+bool hardly_recorded(const Throughput& batches) { return 2 * batches.unrecorded > batches.all.batches; }
 
 void add_unrecorded(const Throughput& batches, std::vector<std::string>& limits) {
     if (batches.unrecorded == 0) return;
-    const std::string which =
-        batches.unrecorded == batches.made_by_workers
-            ? std::to_string(batches.unrecorded)
-            : std::to_string(batches.unrecorded) + " of the " + std::to_string(batches.made_by_workers);
-    limits.push_back("How the loader's workers made " + which + " batches was not recorded: " +
+    const std::string all = std::to_string(batches.all.batches);
+    const std::string which = batches.unrecorded == batches.all.batches
+                                  ? "its batches"
+                                  : std::to_string(batches.unrecorded) + " of its " + all + " batches";
+    limits.push_back("How the loader's workers made " + which + " was not recorded: " +
                      (hardly_recorded(batches) ? "input.wait is not divided by cause."
                                                : "where the training waits for those, that is under workers."));
 }

@@ -16,7 +16,7 @@ namespace headrace::audit {
 std::vector<std::string> limits_of(const Recording& recording, const std::vector<Trainer>& trainers, bool one_group,
                                    const std::optional<Outside>& outside);
 
-// Whether of most batches that workers made nobody recorded how, so that the waits for them cannot be divided.
+// Whether of most batches nobody recorded how workers made them, so that the waits for them cannot be divided.
 bool hardly_recorded(const Throughput& batches);
 
 // Says so, and of how many.

@@ -129,9 +129,8 @@ std::vector<WorkerFetches::Worker>& WorkerFetches::threads_of(std::uint32_t pid,
     std::vector<Worker>& workers = workers_[pid];
     if (const auto threads = recording_.threads_of.find(pid); threads != recording_.threads_of.end()) {
         for (const std::size_t thread : threads->second) {
-            if (recording_.threads[thread].puts_batches) {
-                workers.emplace_back(recording_.open(thread));
-            }
+            const ThreadFacts& facts = recording_.threads[thread];
+            if (facts.puts_batches || facts.worker) workers.emplace_back(recording_.open(thread));
         }
     }
     return workers;
@@ -246,7 +245,6 @@ void Throughput::operator+=(const Throughput& other) {
     all += other.all;
     later += other.later;
     fetched += other.fetched;
-    made_by_workers += other.made_by_workers;
     unrecorded += other.unrecorded;
 }
 
@@ -256,10 +254,7 @@ void BatchWaits::add(const BatchWait& wait) {
                          wait.samples == 0 ? std::size_t{1} : 0};
     sum_.all += batch;
     if (wait.fetch) sum_.fetched += *wait.fetch;
-    if (!wait.pass->workers.empty()) {
-        ++sum_.made_by_workers;
-        sum_.unrecorded += wait.fetch ? 0 : 1;
-    }
+    if (!wait.fetch && !wait.pass->workers.empty()) ++sum_.unrecorded;
     if (wait.span.start >= first_step_) {
         sum_.later += batch;
     }

@@ -95,10 +95,9 @@ struct BatchSum {
 
 struct Throughput {
     BatchSum all;
-    BatchSum later;  // asked for after the first step
-    Fetch fetched;   // what was recorded of how they were made, summed
-    std::size_t made_by_workers = 0;
-    std::size_t unrecorded = 0;  // of these, the ones of which nobody recorded how
+    BatchSum later;              // asked for after the first step
+    Fetch fetched;               // what was recorded of how they were made, summed
+    std::size_t unrecorded = 0;  // batches of workers of which nobody recorded how they were made
 
     void operator+=(const Throughput& other);
 };
