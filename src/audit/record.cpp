@@ -29,6 +29,7 @@
 #include "sys/file.h"
 #include "sys/kill_tree.h"
 #include "sys/machine.h"
+#include "sys/proc.h"
 #include "sys/process.h"
 #include "sys/signal_relay.h"
 
@@ -218,10 +219,8 @@ Error about_our_folder(Error error) {
 
 // Where no thread could reserve its first chunk: an unseen Python would be blamed otherwise.
 void note_full_disk(Run& run, const run::Folder& folder) {
-    constexpr std::uintmax_t one_spool = 64 * 1024;
-    std::error_code error;
-    const fs::space_info space = fs::space(folder.path, error);
-    if (run.threads.empty() && !error && space.available < one_spool) {
+    constexpr std::uint64_t one_spool = 64 * 1024;
+    if (run.threads.empty() && !sys::has_room(folder.path, one_spool)) {
         run.info.limits.push_back("Nothing was recorded: the file system of the run's folder was full.");
     }
 }
@@ -328,24 +327,26 @@ fs::path home_of(const run::Folder& folder) { return folder.path.parent_path().p
 void add_living(Run& run, Nanoseconds now) {
     std::set<std::uint32_t> known;
     for (const ThreadRecord& thread : run.threads) {
-        if (!sys::process_alive(thread.pid, thread.opened) || !known.insert(thread.pid).second) continue;
+        if (!known.insert(thread.pid).second || !sys::process_alive(thread.pid, thread.opened)) continue;
         ProcessRecord process;
         process.pid = thread.pid;
         process.parent_pid = thread.parent_pid;
         process.start = thread.process_start;
         process.end = now;
+        process.cpu_ns = std::max<std::int64_t>(0, sys::cpu_time_of(thread.pid));
         run.processes.push_back(std::move(process));
     }
 }
 
 Audit audit_so_far(const run::Folder& folder, Run& run, bool here) {
     const run::Spool spool = take_spool(run, folder);
-    if (here) add_living(run, sys::monotonic_now());
-    const Recording recording(run, spool);
     if (here) {
         run.info.ended_ns = sys::monotonic_now();
         run.info.limits.push_back("The program is still running: this is its time up to now.");
-    } else {
+        add_living(run, *run.info.ended_ns);
+    }
+    const Recording recording(run, spool);
+    if (!here) {
         run.info.ended_ns = last_record(recording);
         run.info.limits.push_back("The program may still be running on " + place_of(run.info) +
                                   ", which cannot be seen from here: this is its time up to its last record.");

@@ -91,4 +91,10 @@ Result<std::string> read_whole(const std::filesystem::path& path) {
     return content;
 }
 
+bool has_room(const std::filesystem::path& path, std::uint64_t bytes) noexcept {
+    std::error_code error;
+    const std::filesystem::space_info space = std::filesystem::space(path, error);
+    return error || space.available >= bytes;
+}
+
 }  // namespace headrace::sys

@@ -1,6 +1,7 @@
 // Files that appear whole or not at all, and reading small files.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <string>
 #include <string_view>
@@ -15,5 +16,8 @@ Result<void> write_whole(const std::filesystem::path& path, std::string_view con
 
 // The whole file. Files of /proc, whose size is not known, are read to their end.
 Result<std::string> read_whole(const std::filesystem::path& path);
+
+// Whether so many bytes are free on the file system of `path`; also where that is not known.
+bool has_room(const std::filesystem::path& path, std::uint64_t bytes) noexcept;
 
 }  // namespace headrace::sys

@@ -157,6 +157,13 @@ Nanoseconds monotonic_of_ticks(std::uint64_t start_ticks) noexcept {
     return static_cast<Nanoseconds>(start_ticks) * tick - suspended;
 }
 
+std::int64_t cpu_time_of(std::uint32_t pid) noexcept {
+    clockid_t clock{};
+    timespec time{};
+    if (::clock_getcpuclockid(static_cast<pid_t>(pid), &clock) != 0 || ::clock_gettime(clock, &time) != 0) return -1;
+    return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
+}
+
 std::string read_command_line(std::uint32_t pid) {
     const std::string folder = "/proc/" + std::to_string(pid);
     std::array<char, command_line_limit> buffer;

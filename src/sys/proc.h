@@ -46,6 +46,9 @@ std::string read_command_line(std::uint32_t pid);
 // Where the memory lies that /proc shows as our own arguments: its begin and end, zeros where the kernel does not tell.
 std::pair<std::uintptr_t, std::uintptr_t> own_command_line() noexcept;
 
+// The CPU time of a whole process to the nanosecond: the kernel makes a clock of each process. -1 when it has gone.
+std::int64_t cpu_time_of(std::uint32_t pid) noexcept;
+
 // The numbers of its threads; empty where there is no such process.
 std::vector<std::uint32_t> read_threads(std::uint32_t pid);
 

@@ -49,14 +49,6 @@ struct Member {
     std::int64_t resident = 0;
 };
 
-// The CPU time of a whole process to the nanosecond: the kernel makes a clock of each process. -1 when it has gone.
-std::int64_t cpu_time_of(std::uint32_t pid) noexcept {
-    clockid_t clock{};
-    timespec time{};
-    if (::clock_getcpuclockid(static_cast<pid_t>(pid), &clock) != 0 || ::clock_gettime(clock, &time) != 0) return -1;
-    return static_cast<std::int64_t>(time.tv_sec) * 1'000'000'000 + time.tv_nsec;
-}
-
 std::int64_t nanoseconds_of(std::uint64_t ticks) noexcept {
     const long ticks_per_second = ::sysconf(_SC_CLK_TCK);
     return static_cast<std::int64_t>(ticks) * (1'000'000'000 / (ticks_per_second > 0 ? ticks_per_second : 100));

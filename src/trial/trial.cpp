@@ -138,10 +138,8 @@ private:
 
 // What the program writes in the sandbox, and what is recorded of it, lies there.
 std::string Trials::if_full() const {
-    constexpr std::uintmax_t little = 1024 * 1024;
-    std::error_code error;
-    const fs::space_info space = fs::space(folder_, error);
-    if (error || space.available >= little) return "";
+    constexpr std::uint64_t little = 1024 * 1024;
+    if (sys::has_room(folder_, little)) return "";
     return "; the file system of " + folder_.parent_path().parent_path().string() + " is full";
 }
 
