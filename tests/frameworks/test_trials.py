@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import shutil
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import pytest
 from environment import Environment
 from harness import Audited, Ran, audit, headrace_command, run
+from shared import digest_of
 from test_frameworks import INSIDE, Program, in_empty_folder, masked, surroundings
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
@@ -20,10 +20,7 @@ PROGRAMS = {"hf-trainer": 1.15, "lightning-trainer": 1.5, "lightning-fabric": 1.
 
 def tree(folder: Path) -> dict[str, str]:
     """All files with their content."""
-    return {
-        str(path.relative_to(folder)): hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-        for path in sorted(folder.rglob("*"))
-    }
+    return {str(path.relative_to(folder)): digest_of(path) for path in sorted(folder.rglob("*"))}
 
 
 def probed(tested: Program, python: str, folder: Path) -> tuple[Ran, Audited]:

@@ -11,21 +11,21 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
 
-STUCK = 200
 BATCH = 8
 
 
 class Samples(Dataset[torch.Tensor]):
-    """Sample STUCK takes an hour, waiting or computing; the others wait a little."""
+    """The sample `stuck` takes an hour, waiting or computing; the others wait a little."""
 
-    def __init__(self, way: str) -> None:
+    def __init__(self, way: str, stuck: int) -> None:
         self.way = way
+        self.stuck = stuck
 
     def __len__(self) -> int:
         return 4000
 
     def __getitem__(self, index: int) -> torch.Tensor:
-        if index == STUCK:
+        if index == self.stuck:
             end, parent = time.monotonic() + 3600, os.getppid()
             while time.monotonic() < end and os.getppid() == parent:  # a worker must not outlive the test
                 if self.way == "waiting":
@@ -40,6 +40,7 @@ def main() -> None:
     """Trains until it hangs."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--way", choices=("waiting", "computing"), default="waiting")
+    parser.add_argument("--stuck", type=int, default=200)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=0, help="of the loader, in seconds")
     parser.add_argument("--method", default="fork")
@@ -54,7 +55,7 @@ def main() -> None:
         os.environ.clear()
     method = options.method if options.workers else None
     loader = DataLoader(
-        Samples(options.way),
+        Samples(options.way, options.stuck),
         BATCH,
         num_workers=options.workers,
         timeout=options.timeout,

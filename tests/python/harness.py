@@ -193,6 +193,11 @@ def audit(
     return Audited(ran.returncode, ran.stdout, ran.stderr, ran.watched, home)
 
 
+def report_again(home: Path, cwd: Path) -> Ran:
+    """`headrace report` of the newest run, as JSON."""
+    return run([str(headrace_command()), "report", "--dir", str(home), "--json", "-"], cwd=cwd)
+
+
 def program(name: str, *args: str, python: str = sys.executable) -> list[str]:
     """The command that runs one of tests/programs."""
     return [python, str(PROGRAMS / name), *args]

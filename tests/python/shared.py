@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
 import shutil
 import subprocess
@@ -36,14 +37,19 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
     return folder
 
 
+def digest_of(path: Path) -> str:
+    """A hash of what is in a file; empty for what is none."""
+    return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
+
+
 @contextmanager
-def small_file_system(folder: Path, kibibytes: int) -> Iterator[Path]:
-    """A new folder with a file system of this size in memory; the test is skipped where none can be mounted."""
+def mounted(folder: Path, options: str) -> Iterator[Path]:
+    """A new folder with a file system in memory; the test is skipped where the kernel lets us mount none."""
     folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", f"size={kibibytes}k", "tmpfs", str(folder)]
+    mount = ["mount", "-t", "tmpfs", "-o", options, "tmpfs", str(folder)]
     made = subprocess.run(mount, capture_output=True, text=True, check=False)
     if made.returncode != 0:
-        pytest.skip(f"a small file system can be mounted by root only: {made.stderr.strip()}")
+        pytest.skip(f"no file system can be mounted here, which needs CAP_SYS_ADMIN: {made.stderr.strip()}")
     try:
         yield folder
     finally:

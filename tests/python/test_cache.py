@@ -113,7 +113,8 @@ KINDS = [
     ("--workers", "0", "--at-once"),
     ("--workers", "2", "--method", "spawn", "--persistent"),
     pytest.param(("--workers", "2", "--method", "forkserver"), marks=pytest.mark.slow),
-    pytest.param(("--workers", "2", "--method", "spawn"), marks=pytest.mark.slow),
+    # A spawned worker imports torch at the begin of each pass: samples that cost as much.
+    pytest.param(("--workers", "2", "--method", "spawn", "--wait-ms", "40"), marks=pytest.mark.slow),
 ]
 
 
@@ -141,8 +142,7 @@ def test_samples_are_bit_equal_and_nothing_stays(tmp_path: Path, arguments: tupl
     for steps in runs.values():
         assert len(steps) > 40, "it goes on into the third pass"
         assert steps == {key: truth[key] for key in steps}, "digests, losses and the state of the generator"
-    # A spawned worker imports torch at the begin of each pass, beside which what the samples cost is little.
-    assert trial["measured"]["ratio"] > (0.9 if "spawn" in arguments else 1.1)
+    assert trial["measured"]["ratio"] > 1.1
     assert sorted(os.listdir("/dev/shm")) == shared_memory
     assert [path.name for path in work.iterdir()] == ["log"]
     assert not any((tmp_path / "home" / "trials").iterdir())

@@ -18,7 +18,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import PROGRAMS, Audited, audit, descendants, headrace_command, program, run, started_at
+from harness import PROGRAMS, Audited, audit, descendants, headrace_command, program, report_again, run, started_at
+from shared import mounted
 from test_same_behaviour import masked, same
 
 slow = pytest.mark.slow
@@ -154,7 +155,7 @@ def test_headrace_is_killed_at_random(tmp_path: Path) -> None:
         assert b"headrace: " not in audited.stderr
         if audited.stdout:
             assert (audited.stdout, audited.stderr) == (plain.stdout, plain.stderr)
-        shown = run([str(headrace_command()), "report", "--dir", str(audited.home), "--json", "-"], cwd=tmp_path)
+        shown = report_again(audited.home, tmp_path)
         assert shown.returncode == 0, shown.stderr
         report = json.loads(shown.stdout)
         check_whole(report)
@@ -176,17 +177,8 @@ def test_too_little_memory(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written(tmp_path: Path) -> None:
     """One sentence and nothing done: the user asked for a recording."""
-    read_only = tmp_path / "read-only"
-    read_only.mkdir()
-    made = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "ro", "tmpfs", str(read_only)], capture_output=True, check=False
-    )
-    if made.returncode != 0:
-        pytest.skip(f"a read-only file system can be mounted by root only: {made.stderr.decode().strip()}")
-    try:
+    with mounted(tmp_path / "read-only", "ro") as read_only:
         audited = audit(program("endings.py"), home=read_only / "home", cwd=tmp_path)
-    finally:
-        subprocess.run(["umount", str(read_only)], check=True)
     assert audited.returncode == 125
     assert audited.stdout == b""
     lines = audited.stderr.decode().splitlines()

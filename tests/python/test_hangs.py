@@ -11,10 +11,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import audit, headrace_command, program, run
+from harness import audit, program, report_again
 
 slow = pytest.mark.slow
+alone = pytest.mark.alone  # what computes has a core all the time
 STUCK_FOR = 4.0  # seconds, at the least, before anything happens
+BATCH = 8  # of the program
 STEPS = 25  # before it is stuck
 
 
@@ -30,7 +32,7 @@ def waited(report: dict[str, Any]) -> float:
 
 def live_report(home: Path) -> dict[str, Any] | None:
     """Of the run that goes on; none where there is none yet."""
-    shown = run([str(headrace_command()), "report", "--dir", str(home), "--json", "-"], cwd=home.parent)
+    shown = report_again(home, home.parent)
     report: dict[str, Any] | None = json.loads(shown.stdout) if shown.returncode == 0 else None
     return report
 
@@ -56,7 +58,9 @@ def when_stuck(home: Path, process: subprocess.Popen[bytes]) -> dict[str, Any]:
         pytest.param(*("waiting", 2, signal.SIGKILL, "storage"), marks=slow),
         pytest.param(*("waiting", 1, signal.SIGINT, "storage"), marks=slow),
         pytest.param(*("waiting", 0, signal.SIGTERM, "storage"), marks=slow),
-        pytest.param(*("computing", 2, signal.SIGTERM, "decode"), marks=slow),
+        pytest.param(
+            *("computing", 2, signal.SIGTERM, "decode"), marks=[slow, pytest.mark.alone]
+        ),  # a core all the time
     ],
 )
 def test_a_stuck_loader_that_is_ended(way: str, workers: int, number: int, stage: str, tmp_path: Path) -> None:
@@ -74,10 +78,9 @@ def test_a_stuck_loader_that_is_ended(way: str, workers: int, number: int, stage
     audited = audit(command, home=home, cwd=tmp_path, while_running=end)
     report = audited.report
     assert report["run"]["outcome"] == ("killed" if number != signal.SIGINT else "interrupted")
-    for one in (report, *(seen if way == "waiting" else [])):
+    for one in (report, *seen):
         assert waited(one) > STUCK_FOR - 0.5
-        # A core is not had all the time where other programs run, and nobody saw when.
-        assert stages(one)[stage] > (0.9 if way == "waiting" else 0.4), stages(one)
+        assert stages(one)[stage] > 0.9, stages(one)
 
 
 @slow
@@ -106,6 +109,16 @@ def test_a_launcher_does_not_hide_that_its_program_is_stuck(tmp_path: Path) -> N
     for one in (live, audited.report):
         assert waited(one) > STUCK_FOR - 0.5
         assert stages(one)["storage"] > 0.9
+
+
+@slow
+def test_a_worker_that_is_stuck_in_its_first_batch(tmp_path: Path) -> None:
+    """The second one, which has handed nothing over yet."""
+    command = program("hangs.py", "--workers", "2", "--stuck", str(BATCH), "--timeout", "5")
+    audited = audit(command, home=tmp_path / "home", cwd=tmp_path)
+    assert audited.returncode == 1
+    assert waited(audited.report) > 4.5
+    assert stages(audited.report)["storage"] > 0.9
 
 
 def test_workers_that_were_not_recorded(tmp_path: Path) -> None:

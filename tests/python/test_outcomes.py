@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import Audited, audit, headrace_command, program, run
-from shared import fill_up, small_file_system
+from harness import Audited, Ran, audit, headrace_command, program, report_again, run
+from shared import fill_up, mounted
 
 STEPS = 41  # optimizer steps of endings.py up to its end in the middle of the loop
 ALL_STEPS = 60  # and when it goes on
@@ -102,15 +102,9 @@ def test_a_signal_from_outside(
     assert report["steady"]["steps"] == STEPS - 1
 
 
-def report_again(home: Path, cwd: Path) -> subprocess.CompletedProcess[bytes]:
-    """Runs `headrace report` for the newest run."""
-    command = [str(headrace_command()), "report", "--dir", str(home), "--json", "-"]
-    return subprocess.run(command, cwd=cwd, capture_output=True, timeout=60, check=False)
-
-
 def test_headrace_is_killed(tmp_path: Path) -> None:
     """The program goes on unharmed, and `headrace report` finishes the run from its spool."""
-    during: list[subprocess.CompletedProcess[bytes]] = []
+    during: list[Ran] = []
 
     def kill(process: subprocess.Popen[bytes]) -> None:
         wait_for(tmp_path / "ready", process)
@@ -163,7 +157,7 @@ def test_max_steps(tmp_path: Path) -> None:
 @pytest.fixture
 def small_disk(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Path]:
     """A file system of as many KiB as the test's parameter says, the smallest one (a page) full already."""
-    with small_file_system(tmp_path / "disk", request.param) as folder:
+    with mounted(tmp_path / "disk", f"size={request.param}k") as folder:
         if request.param == 4:
             fill_up(folder)
         yield folder

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import http.server
 import json
 import os
@@ -19,8 +18,8 @@ from typing import Any
 
 import jsonschema
 import pytest
-from harness import ROOT, audit, clean_environment, headrace_command, program, run
-from shared import fill_up, small_file_system
+from harness import ROOT, audit, clean_environment, headrace_command, program, report_again, run
+from shared import digest_of, fill_up, mounted
 
 ATTEMPTS = 3  # another program on the machine at the wrong moment makes a run unlike its own replay
 pytestmark = pytest.mark.alone
@@ -50,8 +49,7 @@ class Place:
         for path in sorted(self.folder.rglob("*")):
             if self.home in (path, *path.parents):
                 continue
-            content = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
-            found[str(path)] = f"{path.lstat().st_mode} {path.lstat().st_mtime_ns} {content}"
+            found[str(path)] = f"{path.lstat().st_mode} {path.lstat().st_mtime_ns} {digest_of(path)}"
         return found
 
 
@@ -173,7 +171,7 @@ def test_a_trial_measures_and_nothing_else_changes(place: Place) -> None:
     assert json.loads(kept.read_text()) == trial
     with sqlite3.connect(place.home / "history.db") as history:
         assert history.execute("SELECT id, kind FROM trial").fetchall() == [(trial["id"], "input.workers")]
-    report = run([str(headrace_command()), "report", "--dir", str(place.home), "--json", "-"], cwd=place.work)
+    report = report_again(place.home, place.work)
     [finding] = json.loads(report.stdout)["findings"]
     assert finding["measured"] == measured
     assert not any((place.home / "trials").iterdir())
@@ -264,7 +262,7 @@ def test_a_probe_measures_steps_and_changes_nothing(place: Place, tmp_path: Path
     assert compute["samples_per_second"] == pytest.approx(4 / alone["step_seconds"]["median"])
     schema = json.loads((ROOT / "docs" / "formats" / "report.schema.json").read_text())
     jsonschema.Draft202012Validator(schema).validate(probed.report)
-    again = run([str(headrace_command()), "report", "--dir", str(probed.home), "--json", "-"], cwd=place.work)
+    again = report_again(probed.home, place.work)
     assert json.loads(again.stdout)["probe"] == probe
 
 
@@ -316,7 +314,7 @@ def test_the_program_finds_its_files_once_and_no_descriptor_of_ours(place: Place
 @needs_sandbox
 def test_a_full_disk_is_named(tmp_path: Path) -> None:
     """A trial measures nothing there and says why; what was kept stays."""
-    with small_file_system(tmp_path / "disk", 3000) as disk:
+    with mounted(tmp_path / "disk", "size=3000k") as disk:
         command = program("train.py", "--samples", "640", "--sleep-ms", "3", "--epochs", "1")
         audited_with_finding(command, disk / "home", tmp_path, {}, lambda: None)
         runs = sorted((disk / "home" / "runs").iterdir())
