@@ -79,8 +79,9 @@ void divide_wait(const BatchWait& wait, Nanoseconds begin, Nanoseconds end, cons
     const Fetch& fetch = *wait.fetch;
     at(stages, has_workers ? Stage::workers : Stage::transport) += overlap(begin, end, begin, fetch.begin);
     const double workers = has_workers ? static_cast<double>(wait.pass->workers.size()) : 1;
-    divide_fetch(fetch, overlap(begin, end, fetch.begin, fetch.collate_begin), machinery.system_share, workers,
-                 machinery.cores, stages);
+    const double system = fetch.unfinished ? 0 : machinery.system_share;
+    divide_fetch(fetch, overlap(begin, end, fetch.begin, fetch.collate_begin), system, workers, machinery.cores,
+                 stages);
     divide_collate(fetch, overlap(begin, end, fetch.collate_begin, fetch.collate_end), stages);
     at(stages, Stage::transport) += overlap(begin, end, fetch.collate_end, end);
 }

@@ -26,6 +26,7 @@ struct Fetch {
     double sample_cpu = 0;
     double requested = 0;  // bytes
     double from_storage = 0;
+    bool unfinished = false;  // it did not end: its CPU time is an estimate, and not known by user and system
 
     // Adds what two fetches cost together; when and by whom is that of this one.
     void operator+=(const Fetch& other);

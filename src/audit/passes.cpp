@@ -129,7 +129,7 @@ std::optional<std::size_t> PassNumbers::see(const Span& span) {
         return std::nullopt;
     }
     const bool wait = kind(span) == Kind::wait;
-    if (wait && span.open && last_) return last_;  // which iterator is recorded at its end
+    if (wait && span.open && span.a == 0 && last_) return last_;  // early spools do not say
     auto known = latest_.find(span.a);
     if (known == latest_.end()) {
         if (!wait) return std::nullopt;

@@ -9,6 +9,15 @@ namespace {
 // Not where the pass was at its end, the wait was broken off, or the program ended in it.
 bool gave_batch(const Span& wait) { return !wait.open && wait.b != spool::wait_ended; }
 
+// The last one with this pid; null where there was none.
+const ProcessRecord* process_of(const Run& run, std::uint32_t pid) {
+    const ProcessRecord* found = nullptr;
+    for (const ProcessRecord& process : run.processes) {
+        if (process.pid == pid) found = &process;
+    }
+    return found;
+}
+
 }  // namespace
 
 WorkerFetches::WorkerFetches(const Recording& recording, const std::vector<Pass>& passes) : recording_(recording) {
@@ -61,6 +70,7 @@ std::optional<Fetch> WorkerFetches::Worker::unfinished(Nanoseconds until) const 
     std::optional<Fetch> fetch;
     if (open_fetch) {
         fetch.emplace();
+        fetch->unfinished = true;
         fetch->begin = *open_fetch;
         fetch->end = fetch->collate_end = std::max(until, *open_fetch);
         fetch->collate_begin = std::clamp(open_collate.value_or(fetch->end), fetch->begin, fetch->end);
@@ -86,16 +96,18 @@ std::optional<Fetch> WorkerFetches::Worker::take(unsigned wanted, std::uint64_t 
     return fetch;
 }
 
-// What the worker's process used of the CPU, in nanoseconds, for no fetch that ended: at most, its start-up taken as
-// having used as much as it took.
+// What the worker's process used of the CPU, in nanoseconds, for no fetch that ended and to send none: at most, its
+// start-up taken as having used as much as it took.
 double WorkerFetches::cpu_beyond(std::uint32_t pid, const Worker& worker) const {
-    double beyond = 0;
-    for (const ProcessRecord& process : recording_.run.processes) {
-        if (process.pid != pid) continue;
-        const auto start = static_cast<double>(std::max<Nanoseconds>(0, worker.first_begin - process.start));
-        beyond = std::max(0.0, static_cast<double>(process.cpu_ns) - start - worker.cpu);
+    const ProcessRecord* process = process_of(recording_.run, pid);
+    if (process == nullptr) return 0;
+    double known = worker.cpu + static_cast<double>(std::max<Nanoseconds>(0, worker.first_begin - process->start));
+    if (const auto threads = recording_.threads_of.find(pid); threads != recording_.threads_of.end()) {
+        for (const std::size_t thread : threads->second) {
+            known += static_cast<double>(recording_.threads[thread].send_cpu);
+        }
     }
-    return beyond;
+    return std::max(0.0, static_cast<double>(process->cpu_ns) - known);
 }
 
 std::optional<Fetch> WorkerFetches::unfinished(const Pass& pass, const Span& wait) {
@@ -153,11 +165,24 @@ std::optional<Fetch> WorkerFetches::take(const Pass& pass, std::uint64_t number,
 }
 
 BatchWaits::BatchWaits(const Recording& recording, const Trainer& trainer, Nanoseconds first_step, bool count_all)
-    : trainer_(trainer),
+    : recording_(recording),
+      trainer_(trainer),
       spans_(recording, trainer),
       workers_(recording, trainer.passes),
       first_step_(first_step),
-      count_all_(count_all) {}
+      count_all_(count_all),
+      numbers_of_(trainer.passes.size()) {}
+
+// What the training process used of the CPU, in nanoseconds, in a fetch of its own that did not end: what it used since
+// the last look at it, the time up to the fetch taken as computed.
+double BatchWaits::cpu_of_open(const Fetch& fetch) const {
+    const ProcessRecord* process = process_of(recording_.run, trainer_.life.pid);
+    if (process == nullptr) return 0;
+    const Nanoseconds since = looked_ != 0 ? looked_ : process->start;
+    const double used = static_cast<double>(process->cpu_ns) - cpu_then_;
+    return std::clamp(used - static_cast<double>(fetch.begin - since), 0.0,
+                      static_cast<double>(fetch.end - fetch.begin));
+}
 
 // Reads on to the end of the wait; `own` becomes the fetch that ran inside it.
 void BatchWaits::take_inside(const Span& wait, std::optional<Fetch>& own) {
@@ -171,7 +196,8 @@ void BatchWaits::take_inside(const Span& wait, std::optional<Fetch>& own) {
             own->begin = span->start;
             own->end = end_of(*span);
             own->collate_begin = own->collate_end = own->end;
-            own->cpu = static_cast<double>(span->a);
+            own->unfinished = span->open;
+            own->cpu = span->open ? cpu_of_open(*own) : static_cast<double>(span->a);
             own->samples = span->b;
         } else if (own && span->start < own->end && kind(*span) == Kind::collate) {
             own->collate_begin = span->start;
@@ -195,11 +221,25 @@ bool BatchWaits::take_usage(const Span& span) {
     if (kind(span) == Kind::thread_cpu) {
         usage_ = {static_cast<double>(span.a), static_cast<double>(span.b)};
     } else if (kind(span) == Kind::process_cpu && usage_) {
-        usage_->process_cpu = static_cast<double>(span.a);
+        usage_->process_cpu = cpu_then_ = static_cast<double>(span.a);
+        looked_ = span.start;
     } else {
         return false;
     }
     return true;
+}
+
+// The fetch of workers that the wait was for. One that ended with an exception of a worker, or in which the program
+// ended, was for the next batch, whether that had been handed over or not.
+std::optional<Fetch> BatchWaits::take_made(const Span& wait, std::size_t number) {
+    const Pass& pass = trainer_.passes[number];
+    std::uint64_t& last = numbers_of_[number];
+    if (gave_batch(wait)) {
+        last = wait.b & 0xffffffffU;
+        return workers_.take(pass, last, wait);
+    }
+    std::optional<Fetch> made = workers_.take(pass, last + 1, wait);
+    return made ? made : workers_.unfinished(pass, wait);
 }
 
 bool BatchWaits::read() {
@@ -221,11 +261,7 @@ bool BatchWaits::read() {
             spans_.pop();
         }
         wait.after = std::exchange(usage_, std::nullopt);
-        std::optional<Fetch> made;
-        if (!wait.pass->workers.empty()) {
-            made = gave_batch(wait.span) ? workers_.take(*wait.pass, wait.span.b & 0xffffffffU, wait.span)
-                                         : workers_.unfinished(*wait.pass, wait.span);
-        }
+        const std::optional<Fetch> made = wait.pass->workers.empty() ? std::nullopt : take_made(wait.span, *pass);
         wait.samples = made ? made->samples : own ? own->samples : 0;
         wait.fetch = wait.pass->workers.empty() ? own : made;
         add(wait);

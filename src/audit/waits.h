@@ -135,9 +135,12 @@ public:
 private:
     bool read();
     void take_inside(const Span& wait, std::optional<Fetch>& own);
+    double cpu_of_open(const Fetch& fetch) const;
+    std::optional<Fetch> take_made(const Span& wait, std::size_t pass);
     bool take_usage(const Span& span);
     void add(const BatchWait& wait);
 
+    const Recording& recording_;
     const Trainer& trainer_;
     TrainerSpans spans_;
     PassNumbers numbers_;
@@ -145,8 +148,11 @@ private:
     Nanoseconds first_step_;
     bool count_all_;
     Throughput sum_;
-    std::optional<Usage> usage_;   // since the last wait
-    std::deque<BatchWait> waits_;  // read and not passed over
+    std::optional<Usage> usage_;             // since the last wait
+    Nanoseconds looked_ = 0;                 // when the process was looked at last; 0: not yet
+    double cpu_then_ = 0;                    // of the process, in nanoseconds
+    std::vector<std::uint64_t> numbers_of_;  // by pass: of its last batch
+    std::deque<BatchWait> waits_;            // read and not passed over
 };
 
 }  // namespace headrace::audit

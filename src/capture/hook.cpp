@@ -221,6 +221,9 @@ PyObject* timed_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
         append_usage(t);
     }
     const std::uint64_t start = looks ? now() : called;
+    if (hook->kind == Kind::wait) {
+        t->header->waits_on = address(first_argument(args));
+    }
     const int depth = push(t, hook->kind, start);
     StandIns stand_ins{};
     if (hook->kind == Kind::fetch) {

@@ -186,6 +186,7 @@ private:
             span.kind = static_cast<std::uint8_t>(open.kind);
             span.start = static_cast<Nanoseconds>(open.start);
             span.open = true;
+            if (static_cast<spool::Kind>(span.kind) == spool::Kind::wait) span.a = header_.waits_on;
             if (known_kinds[span.kind]) open_.push_back(std::move(span));
         }
     }

@@ -122,6 +122,7 @@ struct Header {
     std::uint32_t trains;      // 1 once a backward was seen on this thread
     std::uint32_t full_error;  // errno of Linux that ended the recording, 0 where unknown
     std::uint64_t teardown;    // when the interpreter began to shut down, 0: it has not
+    std::uint64_t waits_on;    // iterator of the wait among the open intervals, where there is one; 0: not known
 };
 static_assert(sizeof(Header) <= header_bytes);
 

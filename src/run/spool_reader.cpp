@@ -1,6 +1,7 @@
 #include "run/spool_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <charconv>
 #include <iterator>
 #include <optional>
@@ -15,22 +16,27 @@ namespace headrace::run {
 
 namespace {
 
-// <pid>-<tid>-<n>.spool: its n, none for any other name.
-std::optional<std::uint32_t> number_of(std::string_view name) {
+struct FileName {
+    std::uint32_t pid = 0;
+    std::uint32_t number = 0;
+};
+
+// <pid>-<tid>-<n>.spool; none for any other name.
+std::optional<FileName> parse_name(std::string_view name) {
     constexpr std::string_view ending = ".spool";
     if (!name.ends_with(ending)) return std::nullopt;
     name.remove_suffix(ending.size());
-    std::uint32_t number = 0;
+    std::array<std::uint32_t, 3> fields{};
     const char* at = name.data();
     const char* const end = at + name.size();
-    for (int field = 0; field < 3; ++field) {
-        const auto [next, error] = std::from_chars(at, end, number);
+    for (std::uint32_t& field : fields) {
+        const auto [next, error] = std::from_chars(at, end, field);
         if (error != std::errc{}) return std::nullopt;
-        const bool last = field == 2;
+        const bool last = &field == &fields.back();
         if (last ? next != end : next == end || *next != '-') return std::nullopt;
         at = next + (last ? 0 : 1);
     }
-    return number;
+    return FileName{fields[0], fields[2]};
 }
 
 struct Numbered {
@@ -49,14 +55,14 @@ void read_entry(const std::filesystem::path& path, std::vector<Numbered>& files,
     const auto problem = [&](const std::string& why) {
         spool.problems.push_back(file + " was left out: " + why + ".");
     };
-    const std::optional<std::uint32_t> number = number_of(name);
-    if (!number) return problem("it is no spool file by its name");
+    const std::optional<FileName> parsed = parse_name(name);
+    if (!parsed) return problem("it is no spool file by its name");
     Result<SpoolFile> content = survey_spool_file(path);
     if (!content) {
         spool.whole = spool.whole && content.error().code == ErrorCode::damaged;  // there is nothing in it then
         return problem(content.error().message);
     }
-    files.push_back({*number, std::move(*content)});
+    files.push_back({parsed->number, std::move(*content)});
     for (const std::string& why : files.back().content.problems) spool.problems.push_back(file + ": " + why + ".");
 }
 
@@ -72,7 +78,12 @@ Result<Spool> open_spool(const std::filesystem::path& folder) {
         entries.increment(error);
         if (error) return fail_errno(error.value(), "cannot read the spool folder " + folder.string());
     }
-    std::ranges::sort(paths);
+    // By pid: of a program that goes on, workers are read after the process that started them and waits for their
+    // batches, so that there is no wait whose batch is missing.
+    std::ranges::sort(paths, {}, [](const std::filesystem::path& path) {
+        const std::optional<FileName> name = parse_name(path.filename().string());
+        return std::pair(name ? name->pid : 0, path);
+    });
     Spool spool;
     spool.whole = true;
     std::vector<Numbered> files;

@@ -9,13 +9,13 @@ from pathlib import Path
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import DataLoader, Dataset, Subset
 
 BATCH = 8
 
 
 class Samples(Dataset[torch.Tensor]):
-    """The sample `stuck` takes an hour, waiting or computing; the others wait a little."""
+    """The sample `stuck` takes an hour, waiting or computing, or waits 5 s and raises; the others wait a little."""
 
     def __init__(self, way: str, stuck: int) -> None:
         self.way = way
@@ -26,25 +26,35 @@ class Samples(Dataset[torch.Tensor]):
 
     def __getitem__(self, index: int) -> torch.Tensor:
         if index == self.stuck:
-            end, parent = time.monotonic() + 3600, os.getppid()
+            end, parent = time.monotonic() + (5 if self.way == "raising" else 3600), os.getppid()
             while time.monotonic() < end and os.getppid() == parent:  # a worker must not outlive the test
-                if self.way == "waiting":
-                    time.sleep(0.5)
-                else:
+                if self.way == "computing":
                     sum(range(1_000_000))
+                else:
+                    time.sleep(0.5)
+            assert self.way != "raising", "the sample cannot be read"
         time.sleep(0.002)
         return torch.full((16,), float(index))
+
+
+def evaluate(model: nn.Module) -> None:
+    """Over a few samples, by a loader of its own."""
+    model.eval()
+    with torch.no_grad():
+        for x in DataLoader(Subset(Samples("waiting", -1), range(4 * BATCH)), BATCH):
+            model(x)
 
 
 def main() -> None:
     """Trains until it hangs."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--way", choices=("waiting", "computing"), default="waiting")
+    parser.add_argument("--way", choices=("waiting", "computing", "raising"), default="waiting")
     parser.add_argument("--stuck", type=int, default=200)
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=0, help="of the loader, in seconds")
     parser.add_argument("--method", default="fork")
     parser.add_argument("--hide", action="store_true", help="start the workers with an empty environment")
+    parser.add_argument("--evaluate-at", type=int, help="evaluate after this step, without workers")
     parser.add_argument("--steps", type=int, default=10**9)
     options = parser.parse_args()
     Path("pid").write_text(str(os.getpid()))
@@ -64,10 +74,13 @@ def main() -> None:
     for step, x in enumerate(loader):
         if step == options.steps:
             break
+        model.train()
         optimizer.zero_grad()
         model(x).mean().backward()
         optimizer.step()
         print("step", step, flush=True)
+        if step == options.evaluate_at:
+            evaluate(model)
 
 
 if __name__ == "__main__":

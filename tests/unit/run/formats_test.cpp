@@ -53,6 +53,7 @@ TEST(Formats, SpoolDocumentListsTheHeaderAsItIs) {
     HEADER_FIELD(trains, "trains");
     HEADER_FIELD(full_error, "full_error");
     HEADER_FIELD(teardown, "teardown");
+    HEADER_FIELD(waits_on, "waits_on");
 #undef HEADER_FIELD
     using spool::Control;
 #define CONTROL_FIELD(member) field(offsetof(Control, member), sizeof(Control::member), #member)

@@ -133,6 +133,7 @@ TEST_F(SpoolFolder, OpenIntervalsComeLastOutermostFirst) {
     SpoolBuilder builder;
     builder.record(Kind::put, 1500).record(Kind::forward, 1800, 20);
     builder.open(Kind::wait, 1600).open(Kind::fetch, 1700).open(Kind::forward, 1800).open(Kind::none, 5);
+    builder.header.waits_on = 77;
     const std::vector<Span> spans = thread_of(builder).spans;
     // The forward has ended meanwhile, and kind 0 is none.
     ASSERT_EQ(spans.size(), 4U);
@@ -141,7 +142,9 @@ TEST_F(SpoolFolder, OpenIntervalsComeLastOutermostFirst) {
         EXPECT_EQ(spans[i].duration, 0);
     }
     EXPECT_EQ(spans[2].start, 1600);
+    EXPECT_EQ(spans[2].a, 77U);
     EXPECT_EQ(spans[3].start, 1700);
+    EXPECT_EQ(spans[3].a, 0U);
 }
 
 TEST_F(SpoolFolder, ADepthBeyondTheListCountsOnlyWhatIsListed) {
@@ -226,8 +229,8 @@ TEST_F(SpoolFolder, NamesEveryFileThatIsNoSpool) {
     const ReadSpool spool = read_content(SpoolBuilder().record(Kind::put, 1).content());
     EXPECT_EQ(spool.threads.size(), 1U);
     ASSERT_EQ(spool.problems.size(), 9U);
-    const char* const words[] = {"version 2",    "no whole header", "no whole header", "no spool file", "by its name",
-                                 "regular file", "regular file",    "opened",          "by its name"};
+    const char* const words[] = {"by its name",   "by its name",  "version 2",    "no whole header", "no whole header",
+                                 "no spool file", "regular file", "regular file", "opened"};
     for (std::size_t i = 0; i < 9; ++i)
         EXPECT_NE(spool.problems[i].find(words[i]), std::string::npos) << spool.problems[i];
 }
