@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -89,7 +90,9 @@ def test_console_script(tmp_path: Path) -> None:
     """An entry point of an installed package: a script whose first line names the interpreter."""
     script = tmp_path / "bin" / "small-training"
     script.parent.mkdir()
-    script.write_text(f"#!{PYTHON}\nimport sys\nfrom small_training import main\nsys.exit(main())\n")
+    # As pip writes it where the interpreter's path holds a space: for the shell a command, for Python a string.
+    begin = f"#!/bin/sh\n'''exec' {shlex.quote(PYTHON)} \"$0\" \"$@\"\n' '''\n"
+    script.write_text(f"{begin}import sys\nfrom small_training import main\nsys.exit(main())\n")
     script.chmod(0o755)
     check_inside(same(["small-training"], tmp_path, {"PATH": f"{script.parent}:{os.environ['PATH']}"}))
 
@@ -98,14 +101,14 @@ def test_console_script(tmp_path: Path) -> None:
 @pytest.mark.slow
 def test_make(tmp_path: Path) -> None:
     """`make train`."""
-    (tmp_path / "Makefile").write_text(f"train:\n\t{PYTHON} {TRAINING} made 60\n")
+    (tmp_path / "Makefile").write_text(f"train:\n\t{shlex.join([PYTHON, TRAINING])} made 60\n")
     check_inside(same(["make", "train"], tmp_path))
 
 
 def test_program_in_another_folder(tmp_path: Path) -> None:
     """A script that changes its working directory first, recorded into the default folder, .headrace."""
     (tmp_path / "elsewhere").mkdir()
-    line = f"cd elsewhere && exec {PYTHON} {TRAINING} elsewhere 60"
+    line = f"cd elsewhere && exec {shlex.join([PYTHON, TRAINING])} elsewhere 60"
     command = [str(headrace_command()), "audit", "--quiet", "--", "sh", "-c", line]
     ran = run(command, cwd=tmp_path, env={"PYTHONPATH": str(LAUNCHED)})
     assert ran.returncode == 0, ran.stderr.decode()
@@ -126,7 +129,8 @@ def test_interpreter_that_executes_another(tmp_path: Path) -> None:
 def test_two_programs_after_each_other(tmp_path: Path) -> None:
     """`bash run.sh` with two programs: each has its ledger."""
     script = tmp_path / "run.sh"
-    script.write_text(f"{PYTHON} {TRAINING} first 60\necho between\n{PYTHON} {TRAINING} second 90\n")
+    training = shlex.join([PYTHON, TRAINING])
+    script.write_text(f"{training} first 60\necho between\n{training} second 90\n")
     check_inside(same(["bash", "run.sh"], tmp_path), ranks=2)
 
 

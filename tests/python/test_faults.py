@@ -166,7 +166,7 @@ def test_headrace_is_killed_at_random(tmp_path: Path) -> None:
 def test_too_little_memory(tmp_path: Path) -> None:
     """The limit ends the program in the same way, and the run says how."""
     grow = "import torch; x = []; print('begun', flush=True)\nwhile True: x.append(torch.ones(1 << 24))"
-    command = ["sh", "-c", f"ulimit -v 6000000; exec {sys.executable} -c {shlex.quote(grow)}"]
+    command = ["sh", "-c", f"ulimit -v 6000000; exec {shlex.join([sys.executable, '-c', grow])}"]
     plain = run(command, cwd=tmp_path)
     assert plain.returncode != 0
     audited = audit(command, home=tmp_path / "home", cwd=tmp_path)

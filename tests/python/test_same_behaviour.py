@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import shutil
 import sys
 from collections.abc import Sequence
@@ -204,7 +205,7 @@ def test_input_is_the_programs(tmp_path: Path) -> None:
     shell = "import sys; data = sys.stdin.read(); print(len(data), data[:4])"
     source = tmp_path / "input"
     source.write_text(text)
-    line = f'exec {program("train.py")[0]} -c "{shell}" < {source}'
+    line = f'exec {shlex.quote(program("train.py")[0])} -c "{shell}" < {source}'
     assert same(["/bin/sh", "-c", line], tmp_path).stdout == f"{len(text)} line\n".encode()
 
 
