@@ -92,7 +92,7 @@ def test_a_loader_that_gives_up(tmp_path: Path) -> None:
 
 
 @slow
-@pytest.mark.parametrize("stuck", [200, 0])
+@pytest.mark.parametrize("stuck", [200, BATCH])
 def test_a_sample_that_raises_after_a_while(stuck: int, tmp_path: Path) -> None:
     """Its batch is handed over as any other, and the wait for it gives none."""
     command = program("hangs.py", "--way", "raising", "--workers", "1", "--stuck", str(stuck))
