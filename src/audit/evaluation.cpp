@@ -61,9 +61,13 @@ void EvaluationFinder::see(const Span& span, const Pass* pass) {
     if (request) {
         close_gap(span.start, false);
     } else {
+        in_vain_ = in_vain_ || (is_wait(span) && pass->empty && !trains(*pass));
         see_in_gap(span);
     }
 }
+
+// Whether its loader feeds the training in another pass.
+bool EvaluationFinder::trains(const Pass& pass) const { return pass.used && trainer_.loaders[*pass.used].training; }
 
 void EvaluationFinder::begin_gap(Nanoseconds begin) {
     in_gap_ = true;
@@ -72,7 +76,7 @@ void EvaluationFinder::begin_gap(Nanoseconds begin) {
     eval_.reset();
     to_train_.clear();
     iter_ = train_ = wait_end_ = fed_begin_ = fed_end_ = none;
-    forward_due_ = modes_ = false;
+    forward_due_ = modes_ = in_vain_ = false;
     current_.reset();
 }
 
@@ -207,6 +211,10 @@ void EvaluationFinder::close_gap(Nanoseconds end, bool last) {
         if (marked && !last) {
             unanswered_ = Unanswered{found_.size() - 1, end};
         }
+    }
+    // One that got no batch, because its first one was stuck or raised, has no forward.
+    if (found_.size() == gap_found_ && trained_ && in_vain_ && eval_ && iter_ >= eval_->at) {
+        found_.push_back({eval_->at, wait_end_});
     }
     if (found_.size() > gap_found_) {
         found_.back().end = std::min(found_.back().end, end);

@@ -56,6 +56,7 @@ private:
     void see_mode(const Span& span);
     void see_forward(const Span& span);
     bool set_to_train(std::uint64_t module) const;
+    bool trains(const Pass& pass) const;
     void end_current(Nanoseconds until);
     void begin_gap(Nanoseconds begin);
     void close_gap(Nanoseconds end, bool last);
@@ -84,6 +85,7 @@ private:
     Nanoseconds marked_eval_ = none;
     bool forward_ = false;
     bool modes_ = false;           // were switched in the gap
+    bool in_vain_ = false;         // a loader that feeds no training was asked and gave no batch at all
     bool forward_due_ = false;     // the last batch of a loader that feeds no training has none yet
     const Pass* asked_ = nullptr;  // that was asked for a batch last and had one, since train()
     std::optional<Unanswered> unanswered_;

@@ -265,6 +265,7 @@ void PassFinder::see(const Span& span) {
             pass.waits.push_back(span.start);
         }
         const bool ended = span.b == spool::wait_ended;
+        pass.empty = pass.empty && (ended || span.open);
         count_batch();
         current_ = *number;
         over_ = ended;

@@ -23,6 +23,7 @@ struct Pass {
     unsigned generation = 0;             // how often this iterator was begun before (persistent workers)
     std::vector<std::uint32_t> workers;  // their pids, by number
     std::vector<Nanoseconds> waits;      // begin of each __next__; empty for a Future
+    bool empty = true;                   // no batch came of it
     bool training = false;
     bool takes_gradients = false;     // an evaluation with backwards: of forces, of adversarial examples
     std::optional<std::size_t> used;  // its loader, in PassFinder::loaders; none where no configuration was recorded

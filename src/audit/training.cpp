@@ -225,6 +225,18 @@ void begin_after_evaluations(Trainer& trainer) {
     trainer.loader_begin = trainer.first_batch;
 }
 
+// Where nothing came of a program because its first batch was stuck or raised, its set-up ended with its loader.
+void begin_in_vain(Trainer& trainer) {
+    for (const Pass& pass : trainer.passes) {
+        if (pass.waits.empty()) continue;
+        if (pass.empty) {
+            trainer.loader_begin = pass.iter_begin;
+            trainer.first_batch = pass.first_batch;
+        }
+        return;
+    }
+}
+
 // Evaluations, what the program marked, and where its activity ended.
 void find_rest(const Recording& recording, Trainer& trainer) {
     EvaluationFinder evaluations(trainer);
@@ -244,6 +256,7 @@ void find_rest(const Recording& recording, Trainer& trainer) {
     if (!trainer.trained && !trainer.evaluations.empty()) {  // its set-up ends there
         trainer.loader_begin = trainer.first_batch = trainer.evaluations.front().begin;
     }
+    if (!trainer.trained && trainer.evaluations.empty()) begin_in_vain(trainer);
     marks.finish(trainer);
     if (recording.run.threads[*trainer.thread].full) {
         trainer.lost = std::min(trainer.lost.value_or(recorded), recorded);

@@ -54,7 +54,8 @@ struct Trainer {
     std::vector<UsedLoader> loaders;
     std::vector<Nanoseconds> steps;  // end of each training step
     std::vector<Range> evaluations;
-    // The training loader's first __iter__; where nothing trained, the begin of the first evaluation.
+    // The training loader's first __iter__; where nothing trained, the begin of the first evaluation, or that of a
+    // loader that gave no batch.
     std::optional<Nanoseconds> loader_begin;
     std::optional<Nanoseconds> first_batch;
     std::optional<Nanoseconds> lost;  // nothing was recorded of it from here on, and the program went on

@@ -9,6 +9,11 @@ namespace {
 // Not where the pass was at its end, the wait was broken off, or the program ended in it.
 bool gave_batch(const Span& wait) { return !wait.open && wait.b != spool::wait_ended; }
 
+// How long a fetch went on during a wait.
+Nanoseconds time_in(const Fetch& fetch, const Span& wait) {
+    return std::min(fetch.end, end_of(wait)) - std::max(fetch.begin, wait.start);
+}
+
 // The last one with this pid; null where there was none.
 const ProcessRecord* process_of(const Run& run, std::uint32_t pid) {
     const ProcessRecord* found = nullptr;
@@ -62,7 +67,7 @@ void WorkerFetches::Worker::see(const Span& span) {
         ++generation;
     } else if (kind(span) == Kind::put) {
         handed_over = true;
-        if (fetches.last()) batches.push_back({generation, span.b, *fetches.last()});
+        if (fetches.last() && span.a != spool::no_batch) batches.push_back({generation, span.b, *fetches.last()});
     }
 }
 
@@ -77,7 +82,6 @@ std::optional<Fetch> WorkerFetches::Worker::unfinished(Nanoseconds until) const 
     } else if (!handed_over) {
         fetch = fetches.last();
     }
-    if (fetch) fetch->samples = 0;
     return fetch;
 }
 
@@ -111,22 +115,27 @@ double WorkerFetches::cpu_beyond(std::uint32_t pid, const Worker& worker) const 
 }
 
 std::optional<Fetch> WorkerFetches::unfinished(const Pass& pass, const Span& wait) {
-    std::optional<Fetch> first;
+    std::optional<Fetch> longest;
+    const auto consider = [&](const Fetch& fetch, std::uint32_t pid) {
+        if (time_in(fetch, wait) <= (longest ? time_in(*longest, wait) : 0)) return;
+        longest = fetch;
+        longest->worker = pid;
+        longest->samples = 0;
+    };
     for (const std::uint32_t pid : pass.workers) {
         for (Worker& worker : threads_of(pid, wait.start)) {
             worker.read_until(end_of(wait));
-            std::optional<Fetch> fetch = worker.unfinished(end_of(wait));
-            if (!fetch || fetch->begin >= end_of(wait) || fetch->end <= wait.start) continue;
-            if (first && first->begin <= fetch->begin) continue;
-            if (worker.open_fetch) {
+            if (std::optional<Fetch> fetch = worker.unfinished(end_of(wait))) {
                 const auto whole = static_cast<double>(fetch->collate_begin - fetch->begin);
-                fetch->cpu = std::min(cpu_beyond(pid, worker), whole);
+                if (fetch->unfinished) fetch->cpu = std::min(cpu_beyond(pid, worker), whole);
+                consider(*fetch, pid);
             }
-            fetch->worker = pid;
-            first = fetch;
+            for (const Batch& batch : worker.batches) {
+                if (batch.generation == pass.generation) consider(batch.fetch, pid);
+            }
         }
     }
-    return first;
+    return longest;
 }
 
 std::vector<WorkerFetches::Worker>& WorkerFetches::threads_of(std::uint32_t pid, Nanoseconds now) {
@@ -229,17 +238,28 @@ bool BatchWaits::take_usage(const Span& span) {
     return true;
 }
 
-// The fetch of workers that the wait was for. One that ended with an exception of a worker, or in which the program
-// ended, was for the next batch, whether that had been handed over or not.
-std::optional<Fetch> BatchWaits::take_made(const Span& wait, std::size_t number) {
+// The fetch of workers that the wait was for. `failed`: the batch that could not be made, where its exception ended the
+// wait; otherwise one that gave no batch was for the next one, whether that had been handed over or not.
+std::optional<Fetch> BatchWaits::take_made(const Span& wait, std::size_t number, std::optional<std::uint64_t> failed) {
     const Pass& pass = trainer_.passes[number];
     std::uint64_t& last = numbers_of_[number];
     if (gave_batch(wait)) {
         last = wait.b & 0xffffffffU;
         return workers_.take(pass, last, wait);
     }
-    std::optional<Fetch> made = workers_.take(pass, last + 1, wait);
+    const std::uint64_t wanted = failed.value_or(last + 1);
+    std::optional<Fetch> made = workers_.take(pass, wanted, wait);
+    if (made) last = wanted;
     return made ? made : workers_.unfinished(pass, wait);
+}
+
+// The batch that the wait just read could not get; it follows the wait.
+std::optional<std::uint64_t> BatchWaits::read_failed() {
+    const Span* span = spans_.peek();
+    if (span == nullptr || kind(*span) != Kind::failed) return std::nullopt;
+    const std::uint64_t number = span->b;
+    spans_.pop();
+    return number;
 }
 
 bool BatchWaits::read() {
@@ -257,11 +277,13 @@ bool BatchWaits::read() {
         spans_.pop();
         std::optional<Fetch> own;
         take_inside(wait.span, own);
+        const std::optional<std::uint64_t> failed = read_failed();
         for (span = wait.before ? spans_.peek() : nullptr; span != nullptr && take_usage(*span); span = spans_.peek()) {
             spans_.pop();
         }
         wait.after = std::exchange(usage_, std::nullopt);
-        const std::optional<Fetch> made = wait.pass->workers.empty() ? std::nullopt : take_made(wait.span, *pass);
+        std::optional<Fetch> made;
+        if (!wait.pass->workers.empty()) made = take_made(wait.span, *pass, failed);
         wait.samples = made ? made->samples : own ? own->samples : 0;
         wait.fetch = wait.pass->workers.empty() ? own : made;
         add(wait);

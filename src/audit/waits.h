@@ -23,9 +23,9 @@ public:
     // be asked once for each batch, in the order of the waits.
     std::optional<Fetch> take(const Pass& pass, std::uint64_t number, const Span& wait);
 
-    // The fetch that a wait without a batch waited for: a worker of the pass was at it, and nobody was given its batch
-    // before the wait ended (the program was killed, the worker died, the loader's timeout came). Of several the one
-    // that began first, because batches are handed over in order. Its number of samples is 0.
+    // The fetch that a wait without a batch waited for: a worker of the pass was at it, and the training was not given
+    // its batch before the wait ended (the program was killed, the worker died, the loader's timeout came). Of several
+    // the one that took most of the wait. Its number of samples is 0.
     std::optional<Fetch> unfinished(const Pass& pass, const Span& wait);
 
 private:
@@ -136,7 +136,8 @@ private:
     bool read();
     void take_inside(const Span& wait, std::optional<Fetch>& own);
     double cpu_of_open(const Fetch& fetch) const;
-    std::optional<Fetch> take_made(const Span& wait, std::size_t pass);
+    std::optional<Fetch> take_made(const Span& wait, std::size_t pass, std::optional<std::uint64_t> failed);
+    std::optional<std::uint64_t> read_failed();
     bool take_usage(const Span& span);
     void add(const BatchWait& wait);
 

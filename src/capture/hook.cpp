@@ -143,7 +143,9 @@ bool wanted(const Thread* t, Kind kind) {
     }
 }
 
-void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std::uint64_t start, std::uint64_t end) {
+// `error`: the type of the exception that the call ended with, where it did.
+void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, PyObject* error, std::uint64_t start,
+                   std::uint64_t end) {
     PyObject* self = first_argument(args);
     switch (hook->kind) {
         case Kind::wait:
@@ -154,6 +156,9 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, std:
                        batch_number(t, self) | token_count(result) << 32);
             } else {
                 append(t, Kind::wait, start, end - start, address(self), spool::wait_ended);
+                if (error != nullptr && PyErr_GivenExceptionMatches(error, PyExc_StopIteration) == 0) {
+                    append(t, Kind::failed, end, 0, address(self), batch_number(t, self));
+                }
             }
             return;
         case Kind::receive: {
@@ -246,7 +251,7 @@ PyObject* timed_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
         PyErr_Fetch(&type, &value, &trace);
     }
     if (recording()) {
-        finish_record(t, hook, args, result, start, end);
+        finish_record(t, hook, args, result, type, start, end);
         if (looks) {
             append_usage(t);
             t->next_usage = end + (++t->usages <= first_usages ? usage_period : later_usage_period);
@@ -263,6 +268,16 @@ PyObject* timed_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
     return result;
 }
 
+// What a worker hands over when its part of an iterable dataset is at its end.
+bool is_end_of_samples(PyObject* data) {
+    PyObject* name = PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(data)), "__name__");
+    const bool end = name != nullptr && PyUnicode_Check(name) &&
+                     PyUnicode_CompareWithASCIIString(name, "_IterableDatasetStopIteration") == 0;
+    Py_XDECREF(name);
+    PyErr_Clear();
+    return end;
+}
+
 // put((index, data)) of a worker's data queue, and train(mode): moments, told from their arguments.
 PyObject* moment_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
     const std::uint64_t start = now();
@@ -271,8 +286,12 @@ PyObject* moment_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
         PyObject* pair = first_argument(args);
         PyObject* index =
             pair != nullptr && PyTuple_Check(pair) && PyTuple_Size(pair) == 2 ? PyTuple_GetItem(pair, 0) : nullptr;
-        const bool batch = index != nullptr && PyLong_Check(index);
-        append(t, batch ? Kind::put : Kind::resume, start, 0, 0, batch ? PyLong_AsUnsignedLongLongMask(index) + 1 : 0);
+        if (index != nullptr && PyLong_Check(index)) {
+            append(t, Kind::put, start, 0, is_end_of_samples(PyTuple_GetItem(pair, 1)) ? spool::no_batch : 0,
+                   PyLong_AsUnsignedLongLongMask(index) + 1);
+        } else {
+            append(t, Kind::resume, start, 0, 0, 0);
+        }
         return PyObject_Call(hook->function, args, kwargs);
     }
     PyObject* mode = PyTuple_Size(args) > 1 ? PyTuple_GetItem(args, 1)

@@ -48,7 +48,9 @@ KindText describe(Kind kind) noexcept {
         case Kind::sample:
             return {"sample", "interval: one sample out of each batch; a = CPU ns; b = its number in the batch"};
         case Kind::put:
-            return {"put", "moment: the worker handed a batch to its queue; b = batch index + 1"};
+            return {"put",
+                    "moment: the worker handed a batch to its queue; a = 1: it is none, its samples are at their end; "
+                    "b = batch index + 1"};
         case Kind::send:
             return {"send",
                     "interval: the feeder thread wrote a batch into the pipe; a = bytes; b = CPU ns of the thread so "
@@ -103,6 +105,10 @@ KindText describe(Kind kind) noexcept {
                     "moment: a sample was hashed; a = its index in the low 32 bits, its size in units of 64 bytes "
                     "above; b = "
                     "the hash of what it holds, 0: not known"};
+        case Kind::failed:
+            return {"failed",
+                    "of the wait before, which an exception ended; a = iterator; b = index + 1 of the batch that could "
+                    "not be made, or of one that had come before"};
         case Kind::step:
             return {"step", "moment: the program marked the end of a step itself"};
     }

@@ -32,7 +32,7 @@ enum class Kind : std::uint8_t {
     fetch_io = 11,       // of the fetch before: a = bytes requested, b = bytes from storage
     collate = 12,        // interval inside the fetch before: a = CPU ns, b = run-queue ns
     sample = 13,         // interval: one sample out of each batch; a = CPU ns, b = its number in the batch
-    put = 14,            // moment: the worker handed a batch to its queue; b = batch index + 1
+    put = 14,            // moment: the worker handed a batch to its queue; a = no_batch or 0, b = batch index + 1
     send = 15,           // interval: the feeder thread wrote a batch into the pipe; a = bytes, b = CPU ns of the thread
                          // so far, 0: not known
     cpu = 16,            // of the fetch before: a = user CPU ns, b = system CPU ns (moves in ticks: sums are right)
@@ -59,6 +59,8 @@ enum class Kind : std::uint8_t {
     thread_cpu = 37,     // moment, before and after a wait: a = CPU ns of the thread so far, b = run-queue ns so far
     process_cpu = 38,    // of the thread_cpu before: a = CPU ns of all threads of the process so far
     content = 39,        // moment: a sample was hashed; a = its index | units of 64 bytes << 32, b = hash, 0: not known
+    failed = 40,  // of the wait before, which an exception ended; a = iterator, b = batch index + 1: if that batch
+                  // had not come before, it is the one that could not be made
 };
 
 enum class TextKind : std::uint32_t {
@@ -73,6 +75,8 @@ enum class TextKind : std::uint32_t {
 };
 
 inline constexpr std::uint64_t from_future = 1;  // b of a handover; 0: a queue, or either in early spools
+
+inline constexpr std::uint64_t no_batch = 1;  // a of a put: an iterable dataset has no more samples in this worker
 
 inline constexpr std::uint64_t wait_ended = ~std::uint64_t{0};
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -127,7 +128,7 @@ def test_job_control(tmp_path: Path) -> None:
     for home in (None, tmp_path / "home"):
         with on_terminal(SHELL, tmp_path) as shell:
             shell.expect(PROMPT)
-            shell.type(" ".join(command_of("waits.py", home)) + "\n")
+            shell.type(shlex.join(command_of("waits.py", home)) + "\n")
             shell.expect(r"\nready")
             shell.type("\x1a")
             shell.expect("Stopped")

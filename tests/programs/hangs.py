@@ -5,19 +5,20 @@ from __future__ import annotations
 import argparse
 import os
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Dataset, IterableDataset, Subset, get_worker_info
 
 BATCH = 8
 
 
 class Samples(Dataset[torch.Tensor]):
-    """The sample `stuck` takes an hour, waiting or computing, or waits 5 s and raises; the others wait a little."""
+    """The samples `stuck` take an hour, waiting or computing, or wait 5 s and raise; the others wait a little."""
 
-    def __init__(self, way: str, stuck: int) -> None:
+    def __init__(self, way: str, stuck: Sequence[int]) -> None:
         self.way = way
         self.stuck = stuck
 
@@ -25,7 +26,7 @@ class Samples(Dataset[torch.Tensor]):
         return 4000
 
     def __getitem__(self, index: int) -> torch.Tensor:
-        if index == self.stuck:
+        if index in self.stuck:
             end, parent = time.monotonic() + (5 if self.way == "raising" else 3600), os.getppid()
             while time.monotonic() < end and os.getppid() == parent:  # a worker must not outlive the test
                 if self.way == "computing":
@@ -37,11 +38,36 @@ class Samples(Dataset[torch.Tensor]):
         return torch.full((16,), float(index))
 
 
+class Stream(IterableDataset[torch.Tensor]):
+    """The same one after the other in the first worker; in the other ones two batches."""
+
+    def __init__(self, samples: Samples) -> None:
+        self.samples = samples
+
+    def __iter__(self) -> Iterator[torch.Tensor]:
+        worker = get_worker_info()
+        for index in range(2 * BATCH if worker and worker.id else len(self.samples)):
+            yield self.samples[index]
+
+
+def batches(loader: DataLoader[torch.Tensor], catch: bool) -> Iterator[torch.Tensor]:
+    """Of one pass; goes on after what raises where `catch` is set."""
+    iterator = iter(loader)
+    while True:
+        try:
+            yield next(iterator)
+        except StopIteration:
+            return
+        except AssertionError:
+            if not catch:
+                raise
+
+
 def evaluate(model: nn.Module) -> None:
     """Over a few samples, by a loader of its own."""
     model.eval()
     with torch.no_grad():
-        for x in DataLoader(Subset(Samples("waiting", -1), range(4 * BATCH)), BATCH):
+        for x in DataLoader(Subset(Samples("waiting", ()), range(4 * BATCH)), BATCH):
             model(x)
 
 
@@ -49,11 +75,14 @@ def main() -> None:
     """Trains until it hangs."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--way", choices=("waiting", "computing", "raising"), default="waiting")
-    parser.add_argument("--stuck", type=int, default=200)
+    parser.add_argument("--stuck", type=int, nargs="+", default=[200])
     parser.add_argument("--workers", type=int, default=1)
     parser.add_argument("--timeout", type=float, default=0, help="of the loader, in seconds")
     parser.add_argument("--method", default="fork")
     parser.add_argument("--hide", action="store_true", help="start the workers with an empty environment")
+    parser.add_argument("--iterable", action="store_true", help="an iterable dataset, of uneven length in its workers")
+    parser.add_argument("--catch", action="store_true", help="go on after a sample that raised")
+    parser.add_argument("--disorder", action="store_true", help="take the batches as they come")
     parser.add_argument("--evaluate-at", type=int, help="evaluate after this step, without workers")
     parser.add_argument("--steps", type=int, default=10**9)
     options = parser.parse_args()
@@ -64,14 +93,16 @@ def main() -> None:
     if options.hide:
         os.environ.clear()
     method = options.method if options.workers else None
+    samples = Samples(options.way, options.stuck)
     loader = DataLoader(
-        Samples(options.way, options.stuck),
+        Stream(samples) if options.iterable else samples,
         BATCH,
+        in_order=not options.disorder,
         num_workers=options.workers,
         timeout=options.timeout,
         multiprocessing_context=method,
     )
-    for step, x in enumerate(loader):
+    for step, x in enumerate(batches(loader, options.catch)):
         if step == options.steps:
             break
         model.train()

@@ -92,14 +92,41 @@ def test_a_loader_that_gives_up(tmp_path: Path) -> None:
 
 
 @slow
-@pytest.mark.parametrize("stuck", [200, BATCH])
-def test_a_sample_that_raises_after_a_while(stuck: int, tmp_path: Path) -> None:
-    """Its batch is handed over as any other, and the wait for it gives none."""
-    command = program("hangs.py", "--way", "raising", "--workers", "1", "--stuck", str(stuck))
-    audited = audit(command, home=tmp_path / "home", cwd=tmp_path)
-    assert audited.returncode == 1
-    assert waited(audited.report) > 4.5
-    assert stages(audited.report)["storage"] > 0.9
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("--stuck", "200"),
+        ("--stuck", str(BATCH)),
+        ("--disorder", "--workers", "2"),
+        ("--iterable", "--workers", "2"),
+        ("--catch", "--stuck", "200", "208", "--steps", "50"),
+    ],
+    ids=" ".join,
+)
+def test_samples_that_raise_after_a_while(options: tuple[str, ...], tmp_path: Path) -> None:
+    """Their batches are handed over as any other, and the waits for them give none."""
+    audited = audit(program("hangs.py", "--way", "raising", *options), home=tmp_path / "home", cwd=tmp_path)
+    assert audited.returncode == (0 if "--catch" in options else 1)
+    assert waited(audited.report) > (9 if "--catch" in options else 4.5)
+    assert stages(audited.report)["storage"] > 0.8, stages(audited.report)  # of all waits, the usual ones too
+
+
+@slow
+@pytest.mark.parametrize("order", [(), ("--disorder",)], ids=["in order", "disorder"])
+def test_a_stream_whose_other_worker_is_at_its_end(order: tuple[str, ...], tmp_path: Path) -> None:
+    """What that one handed over last is no batch."""
+    home = tmp_path / "home"
+    seen: list[dict[str, Any]] = []
+
+    def end(process: subprocess.Popen[bytes]) -> None:
+        seen.append(when_stuck(home, process))
+        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
+
+    command = program("hangs.py", "--workers", "2", "--iterable", *order)
+    audited = audit(command, home=home, cwd=tmp_path, while_running=end)
+    for one in (audited.report, *seen):
+        assert waited(one) > STUCK_FOR - 0.5
+        assert stages(one)["storage"] > 0.9, stages(one)
 
 
 @slow

@@ -302,6 +302,39 @@ TEST(Ledger, ClosesWhatAKillLeftOpen) {
     EXPECT_NEAR(sum(ledger), 100, near);
 }
 
+// Killed in the first wait of an evaluation, which has no forward yet; and the same where that wait was broken off.
+TEST(Ledger, AnEvaluationThatGotNoBatchIsOne) {
+    for (const bool open : {true, false}) {
+        Thread t(program_pid);
+        t.moment(Kind::interpreter, 0).interval(Kind::iter, 0, 0.5, train_loader, train_iterator);
+        step(t, 1, train_iterator);
+        step(t, 12, train_iterator);
+        t.moment(Kind::train_mode, 25, 7, 0).interval(Kind::iter, 26, 26.5, eval_loader, eval_iterator);
+        if (open) {
+            t.open(Kind::wait, 27);
+            t.record().spans.back().a = eval_iterator;
+        } else {
+            t.interval(Kind::wait, 27, 100, eval_iterator, spool::wait_ended);
+        }
+        const Ledger ledger = analyze(run_of({t}, 100)).ranks.front();
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), 75, near);
+        EXPECT_NEAR(entry(ledger, Entry::input_wait), 4, near);
+        EXPECT_NEAR(sum(ledger), 100, near);
+    }
+}
+
+// The first batch never came: that is the loader's time and no set-up.
+TEST(Ledger, AProgramWhoseFirstBatchIsStuckWaitsForItsWorkers) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).text(spool::TextKind::framework, "torch 2.13.0");
+    t.interval(Kind::iter, 10, 10.5, train_loader, train_iterator);
+    t.open(Kind::wait, 11);
+    t.record().spans.back().a = train_iterator;
+    const Ledger ledger = analyze(run_of({t}, 100)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::startup_setup), 10, near);
+    EXPECT_NEAR(entry(ledger, Entry::startup_workers), 90, near);
+}
+
 TEST(Ledger, NothingRecordedIsUnattributed) {
     const Audit audit = analyze(run_of({}, 50));
     EXPECT_FALSE(audit.trained);
