@@ -61,13 +61,24 @@ void EvaluationFinder::see(const Span& span, const Pass* pass) {
     if (request) {
         close_gap(span.start, false);
     } else {
-        in_vain_ = in_vain_ || (is_wait(span) && pass->empty && !trains(*pass));
+        see_in_vain(span, pass);
         see_in_gap(span);
     }
 }
 
-// Whether its loader feeds the training in another pass.
-bool EvaluationFinder::trains(const Pass& pass) const { return pass.used && trainer_.loaders[*pass.used].training; }
+// Whether its loader, or one that is made alike, feeds the training in another pass.
+bool EvaluationFinder::trains(const Pass& pass) const {
+    const auto& loaders = trainer_.loaders;
+    return pass.used && std::any_of(loaders.begin(), loaders.end(), [&](const UsedLoader& loader) {
+               return loader.training && loader.config == loaders[*pass.used].config;
+           });
+}
+
+// One that got no batch, because its first one is stuck or failed, has no forward.
+void EvaluationFinder::see_in_vain(const Span& span, const Pass* pass) {
+    if (kind(span) != Kind::wait || !pass->in_vain || trains(*pass)) return;
+    if (eval_ && train_ < eval_->at && pass->iter_begin >= eval_->at) in_vain_ = Range{eval_->at, end_of(span)};
+}
 
 void EvaluationFinder::begin_gap(Nanoseconds begin) {
     in_gap_ = true;
@@ -76,7 +87,8 @@ void EvaluationFinder::begin_gap(Nanoseconds begin) {
     eval_.reset();
     to_train_.clear();
     iter_ = train_ = wait_end_ = fed_begin_ = fed_end_ = none;
-    forward_due_ = modes_ = in_vain_ = false;
+    forward_due_ = modes_ = false;
+    in_vain_.reset();
     current_.reset();
 }
 
@@ -133,6 +145,7 @@ bool EvaluationFinder::takes_gradients(const Span& span) {
 void EvaluationFinder::see_backward() {
     found_.resize(gap_found_);
     current_.reset();
+    in_vain_.reset();
     done_ = gap_begin_;
     if (fed_end_ != none && !modes_) {
         found_.push_back({fed_begin_, fed_end_});
@@ -212,9 +225,8 @@ void EvaluationFinder::close_gap(Nanoseconds end, bool last) {
             unanswered_ = Unanswered{found_.size() - 1, end};
         }
     }
-    // One that got no batch, because its first one was stuck or raised, has no forward.
-    if (found_.size() == gap_found_ && trained_ && in_vain_ && eval_ && iter_ >= eval_->at) {
-        found_.push_back({eval_->at, wait_end_});
+    if (found_.size() == gap_found_ && trained_ && in_vain_) {
+        found_.push_back(*in_vain_);
     }
     if (found_.size() > gap_found_) {
         found_.back().end = std::min(found_.back().end, end);

@@ -57,6 +57,7 @@ private:
     void see_forward(const Span& span);
     bool set_to_train(std::uint64_t module) const;
     bool trains(const Pass& pass) const;
+    void see_in_vain(const Span& span, const Pass* pass);
     void end_current(Nanoseconds until);
     void begin_gap(Nanoseconds begin);
     void close_gap(Nanoseconds end, bool last);
@@ -79,13 +80,13 @@ private:
     Nanoseconds fed_end_ = none;                  // of the first forward after the last of those batches that has one
     std::unordered_set<std::uint64_t> to_train_;  // modules, since eval_; where no step was seen
     std::optional<Current> current_;
+    std::optional<Range> in_vain_;  // of a loader that feeds no training and gave no batch
     std::vector<Range> found_;
     // An evaluation that stands between a batch and its step, at the top of the loop's body: from eval() to train(),
     // with forwards in it and neither a backward nor a request for a training batch.
     Nanoseconds marked_eval_ = none;
     bool forward_ = false;
     bool modes_ = false;           // were switched in the gap
-    bool in_vain_ = false;         // a loader that feeds no training was asked and gave no batch at all
     bool forward_due_ = false;     // the last batch of a loader that feeds no training has none yet
     const Pass* asked_ = nullptr;  // that was asked for a batch last and had one, since train()
     std::optional<Unanswered> unanswered_;

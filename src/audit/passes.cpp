@@ -233,10 +233,18 @@ void PassFinder::see_loader(const Span& span) {
     }
 }
 
+// Of the wait before.
+void PassFinder::see_failed() {
+    if (current_ < passes_.size()) passes_[current_].in_vain = passes_[current_].empty;
+}
+
 void PassFinder::see(const Span& span) {
     see_use(span);
     if (kind(span) == Kind::loader) {
         return see_loader(span);
+    }
+    if (kind(span) == Kind::failed) {
+        return see_failed();
     }
     const std::optional<std::size_t> number = numbers_.see(span);
     if (!number) {
@@ -266,6 +274,7 @@ void PassFinder::see(const Span& span) {
         }
         const bool ended = span.b == spool::wait_ended;
         pass.empty = pass.empty && (ended || span.open);
+        pass.in_vain = pass.empty && (pass.in_vain || span.open);
         count_batch();
         current_ = *number;
         over_ = ended;

@@ -24,6 +24,7 @@ struct Pass {
     std::vector<std::uint32_t> workers;  // their pids, by number
     std::vector<Nanoseconds> waits;      // begin of each __next__; empty for a Future
     bool empty = true;                   // no batch came of it
+    bool in_vain = false;                // nor an end: it is stuck in its first wait, or that one failed
     bool training = false;
     bool takes_gradients = false;     // an evaluation with backwards: of forces, of adversarial examples
     std::optional<std::size_t> used;  // its loader, in PassFinder::loaders; none where no configuration was recorded
@@ -82,6 +83,7 @@ private:
     };
 
     void see_loader(const Span& span);
+    void see_failed();
     void see_use(const Span& span);
     void see_backward(const Span& span);
     void see_optimizer();

@@ -225,16 +225,16 @@ void begin_after_evaluations(Trainer& trainer) {
     trainer.loader_begin = trainer.first_batch;
 }
 
-// Where nothing came of a program because its first batch was stuck or raised, its set-up ended with its loader.
+// Where nothing came of a program because its first batch is stuck or failed, its set-up ended with its loader.
 void begin_in_vain(Trainer& trainer) {
-    for (const Pass& pass : trainer.passes) {
-        if (pass.waits.empty()) continue;
-        if (pass.empty) {
-            trainer.loader_begin = pass.iter_begin;
-            trainer.first_batch = pass.first_batch;
-        }
-        return;
-    }
+    const auto gave = [](const Pass& pass) { return !pass.empty; };
+    const auto fed = [&](const Trainer& one) { return std::any_of(one.passes.begin(), one.passes.end(), gave); };
+    if (fed(trainer) || std::any_of(trainer.background.begin(), trainer.background.end(), fed)) return;
+    const auto first =
+        std::find_if(trainer.passes.begin(), trainer.passes.end(), [](const Pass& p) { return p.in_vain; });
+    if (first == trainer.passes.end()) return;
+    trainer.loader_begin = first->iter_begin;
+    trainer.first_batch = first->first_batch;
 }
 
 // Evaluations, what the program marked, and where its activity ended.

@@ -67,7 +67,9 @@ void WorkerFetches::Worker::see(const Span& span) {
         ++generation;
     } else if (kind(span) == Kind::put) {
         handed_over = true;
-        if (fetches.last() && span.a != spool::no_batch) batches.push_back({generation, span.b, *fetches.last()});
+        // What met the end of its samples is no batch, but may be what a wait was for.
+        if (fetches.last())
+            batches.push_back({generation, span.a == spool::no_batch ? ~0ULL : span.b, *fetches.last()});
     }
 }
 

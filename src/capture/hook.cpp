@@ -87,6 +87,9 @@ std::uint64_t number_attribute(PyObject* object, PyObject* name, std::uint64_t m
 
 // The index + 1 of the batch that a worker's iterator has just handed out; 0 without workers.
 std::uint64_t batch_number(Thread* t, PyObject* iterator) {
+    if (iterator == nullptr) {  // given by its keyword
+        return 0;
+    }
     PyTypeObject* type = Py_TYPE(iterator);
     if (type != last_iterator.type) {
         last_iterator.type = type;
@@ -156,7 +159,8 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, PyOb
                        batch_number(t, self) | token_count(result) << 32);
             } else {
                 append(t, Kind::wait, start, end - start, address(self), spool::wait_ended);
-                if (error != nullptr && PyErr_GivenExceptionMatches(error, PyExc_StopIteration) == 0) {
+                if (self != nullptr && error != nullptr &&
+                    PyErr_GivenExceptionMatches(error, PyExc_StopIteration) == 0) {
                     append(t, Kind::failed, end, 0, address(self), batch_number(t, self));
                 }
             }
@@ -228,6 +232,7 @@ PyObject* timed_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
     const std::uint64_t start = looks ? now() : called;
     if (hook->kind == Kind::wait) {
         t->header->waits_on = address(first_argument(args));
+        t->last_received = 0;
     }
     const int depth = push(t, hook->kind, start);
     StandIns stand_ins{};

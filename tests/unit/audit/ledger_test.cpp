@@ -314,13 +314,27 @@ TEST(Ledger, AnEvaluationThatGotNoBatchIsOne) {
             t.open(Kind::wait, 27);
             t.record().spans.back().a = eval_iterator;
         } else {
-            t.interval(Kind::wait, 27, 100, eval_iterator, spool::wait_ended);
+            t.interval(Kind::wait, 27, 90, eval_iterator, spool::wait_ended).moment(Kind::failed, 90, eval_iterator, 1);
         }
         const Ledger ledger = analyze(run_of({t}, 100)).ranks.front();
-        EXPECT_NEAR(entry(ledger, Entry::evaluation), 75, near);
+        EXPECT_NEAR(entry(ledger, Entry::evaluation), open ? 75 : 65, near);
         EXPECT_NEAR(entry(ledger, Entry::input_wait), 4, near);
         EXPECT_NEAR(sum(ledger), 100, near);
     }
+}
+
+// Nor is one where a loader of the set-up was at its end at once, or after train() again, or one that trains later.
+TEST(Ledger, AnEndAtOnceIsNoEvaluation) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).moment(Kind::train_mode, 1, 7, 0).interval(Kind::iter, 30, 31, eval_loader, 9);
+    t.interval(Kind::wait, 31, 39, 9, spool::wait_ended).moment(Kind::train_mode, 40, 8, 1);
+    t.interval(Kind::iter, 41, 42, eval_loader, eval_iterator);
+    t.interval(Kind::wait, 43, 44, eval_iterator, spool::wait_ended).moment(Kind::failed, 44, eval_iterator, 0);
+    t.interval(Kind::iter, 50, 50.5, train_loader, train_iterator);
+    step(t, 51, train_iterator);
+    step(t, 62, train_iterator);
+    const Ledger ledger = analyze(run_of({t}, 100)).ranks.front();
+    EXPECT_NEAR(entry(ledger, Entry::evaluation), 0, near);
 }
 
 // The first batch never came: that is the loader's time and no set-up.
