@@ -121,6 +121,7 @@ def test_a_loader_that_is_made_anew_has_to_be_made_once(tmp_path: Path) -> None:
     assert "make it once, before the epochs" in found["input.persistent_workers"]["remedy"]
 
 
+@pytest.mark.slow
 @alone
 def test_a_loader_that_is_made_anew_is_one_to_the_replay(tmp_path: Path) -> None:
     report = advice(

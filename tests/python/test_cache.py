@@ -107,14 +107,19 @@ def test_found_with_workers_too(tmp_path: Path, arguments: tuple[str, ...]) -> N
 SHORT = ("--samples", "80", "--make-ms", "1", "--wait-ms", "3", "--host-ms", "1", "--epochs", "3")
 KINDS = [
     ("--workers", "0"),
-    ("--workers", "2"),
     ("--workers", "2", "--persistent"),
-    ("--workers", "1", "--at-once"),
-    ("--workers", "0", "--at-once"),
-    ("--workers", "2", "--method", "spawn", "--persistent"),
-    pytest.param(("--workers", "2", "--method", "forkserver"), marks=pytest.mark.slow),
-    # A spawned worker imports torch at the begin of each pass: samples that cost as much.
-    pytest.param(("--workers", "2", "--method", "spawn", "--wait-ms", "40"), marks=pytest.mark.slow),
+    *(
+        pytest.param(tuple(kind.split()), marks=pytest.mark.slow)
+        for kind in (
+            "--workers 2",
+            "--workers 1 --at-once",
+            "--workers 0 --at-once",
+            "--workers 2 --method spawn --persistent",
+            "--workers 2 --method forkserver",
+            # A spawned worker imports torch at the begin of each pass: samples that cost as much.
+            "--workers 2 --method spawn --wait-ms 40",
+        )
+    ),
 ]
 
 
@@ -148,6 +153,7 @@ def test_samples_are_bit_equal_and_nothing_stays(tmp_path: Path, arguments: tupl
     assert not any((tmp_path / "home" / "trials").iterdir())
 
 
+@pytest.mark.slow
 @pytest.mark.alone
 def test_samples_that_draw_random_numbers_cannot_be_kept(tmp_path: Path) -> None:
     """They are the same in every pass, but what follows them would draw others."""

@@ -20,6 +20,7 @@ PLANTED = {
     "collate": {"input.collate"},
     "sent": {"input.startup"},
 }
+SLOW = {"pictures", "sent"}  # they take a quarter of a minute each
 OF_COSTS = set().union(*PLANTED.values())
 
 
@@ -35,7 +36,9 @@ def make_data(kind: str, folder: Path) -> None:
             (folder / f"{number}.bin").write_bytes(bytes(20_000 + number))
 
 
-@pytest.mark.parametrize("kind", list(PLANTED))
+@pytest.mark.parametrize(
+    "kind", [pytest.param(kind, marks=[pytest.mark.slow] if kind in SLOW else []) for kind in PLANTED]
+)
 def test_planted_costs_are_found_and_no_others(tmp_path: Path, kind: str) -> None:
     """Recall and precision: of the findings about costs exactly the planted one."""
     make_data(kind, tmp_path / "data")
@@ -59,6 +62,7 @@ def test_planted_costs_are_found_and_no_others(tmp_path: Path, kind: str) -> Non
     check_probe(kind, report)
 
 
+@pytest.mark.slow
 def test_start_up_work_is_found_when_a_later_run_repeats_it(tmp_path: Path) -> None:
     """The first run cannot know; a run that reads other content repeats nothing."""
     make_data("setup", tmp_path / "data")

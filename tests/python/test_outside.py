@@ -36,7 +36,7 @@ def without_numbers(text: bytes) -> bytes:
 @pytest.mark.row("Programs without torch")
 @pytest.mark.parametrize(
     "options",
-    [[], pytest.param(["-S"], marks=pytest.mark.slow), ["-I", "-S"]],
+    [[], *(pytest.param(options, marks=pytest.mark.slow) for options in (["-S"], ["-I", "-S"]))],
     ids=["known-phases", "known-phases -S", "known-phases -I -S"],
 )
 def test_phases_of_a_program_without_training(options: list[str], tmp_path: Path) -> None:
