@@ -112,9 +112,19 @@ def test_samples_that_raise_after_a_while(options: tuple[str, ...], tmp_path: Pa
 
 
 @slow
-@pytest.mark.parametrize("order", [(), ("--disorder",)], ids=["in order", "disorder"])
-def test_a_stream_whose_other_worker_is_at_its_end(order: tuple[str, ...], tmp_path: Path) -> None:
-    """What that one handed over last is no batch."""
+@pytest.mark.parametrize(
+    "options",
+    [
+        # What the other worker handed over last is no batch.
+        ("--workers", "2", "--iterable"),
+        ("--workers", "2", "--iterable", "--disorder"),
+        # Another loader, without workers, was asked last before: a worker is two batches ahead, and the evaluation
+        # comes after the step before the one that is stuck.
+        ("--workers", "1", "--evaluate-at", str(STEPS - 1)),
+    ],
+    ids=" ".join,
+)
+def test_what_is_stuck_beside_something_that_ended(options: tuple[str, ...], tmp_path: Path) -> None:
     home = tmp_path / "home"
     seen: list[dict[str, Any]] = []
 
@@ -122,26 +132,7 @@ def test_a_stream_whose_other_worker_is_at_its_end(order: tuple[str, ...], tmp_p
         seen.append(when_stuck(home, process))
         os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
 
-    command = program("hangs.py", "--workers", "2", "--iterable", *order)
-    audited = audit(command, home=home, cwd=tmp_path, while_running=end)
-    for one in (audited.report, *seen):
-        assert waited(one) > STUCK_FOR - 0.5
-        assert stages(one)["storage"] > 0.9, stages(one)
-
-
-@slow
-def test_what_is_stuck_after_an_evaluation_is_the_training_loader(tmp_path: Path) -> None:
-    """Another loader, without workers, was asked last before."""
-    home = tmp_path / "home"
-    seen: list[dict[str, Any]] = []
-
-    def end(process: subprocess.Popen[bytes]) -> None:
-        seen.append(when_stuck(home, process))
-        os.kill(int((tmp_path / "pid").read_text()), signal.SIGKILL)
-
-    # A worker is two batches ahead: the evaluation comes after the step before the one that is stuck.
-    command = program("hangs.py", "--workers", "1", "--evaluate-at", str(STEPS - 1))
-    audited = audit(command, home=home, cwd=tmp_path, while_running=end)
+    audited = audit(program("hangs.py", *options), home=home, cwd=tmp_path, while_running=end)
     for one in (audited.report, *seen):
         assert waited(one) > STUCK_FOR - 0.5
         assert stages(one)["storage"] > 0.9, stages(one)
