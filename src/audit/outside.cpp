@@ -4,6 +4,8 @@
 #include <array>
 #include <cmath>
 #include <span>
+#include <utility>
+#include <vector>
 
 #include "base/text.h"
 #include "stats/change_points.h"
@@ -45,8 +47,30 @@ Stretch between(const OutsidePoint& first, const OutsidePoint& last, Nanoseconds
             static_cast<double>(last.written_bytes - first.written_bytes)};
 }
 
+// One quantity of the stretches, for change points: on the scale on which its changes are judged, and as a rate.
+struct Series {
+    stats::Channel channel;
+    std::vector<double> rates;
+};
+
 // Bytes a second over orders of magnitude: 0, 1, 2 for none, 9 and 99 MiB/s.
-double level(double bytes, double length) { return std::log10(1 + bytes / length / base::mebibyte); }
+double level(double bytes_per_second) { return std::log10(1 + bytes_per_second / base::mebibyte); }
+
+std::array<Series, 3> series_of(std::span<const Stretch> stretches, double cores_usable) {
+    std::array<Series, 3> all;
+    auto& [cores, read, written] = all;
+    cores.channel.least_noise = core_noise + core_noise_of_machine * cores_usable;
+    read.channel.least_noise = written.channel.least_noise = io_noise;
+    for (const Stretch& stretch : stretches) {
+        cores.rates.push_back(stretch.cores());
+        cores.channel.values.push_back(stretch.cores());
+        for (auto [series, bytes] : {std::pair{&read, stretch.read}, {&written, stretch.written}}) {
+            series->rates.push_back(bytes / stretch.length());
+            series->channel.values.push_back(level(series->rates.back()));
+        }
+    }
+    return all;
+}
 
 Activity activity_of(double cores, double read, double written) {
     const double io = read + written;
@@ -85,29 +109,33 @@ OutsidePhase phase_of(std::span<const Stretch> stretches, double offset) {
 }
 
 // A look falls where it likes, so one interval holds the end of a phase and the begin of the next. It is taken for the
-// nearer of the two: in between, it would be a phase of its own.
-void settle_transitions(stats::Channel& channel) {
-    const std::vector<double> seen = channel.values;
-    for (std::size_t i = 1; i + 1 < seen.size(); ++i) {
-        const auto [low, high] = std::minmax(seen[i - 1], seen[i + 1]);
-        if (high - low > clear_change * channel.least_noise && seen[i] > low && seen[i] < high) {
-            channel.values[i] = seen[i] - low < high - seen[i] ? low : high;
+// one that has more of it, in all that changes there: in between, or of one phase by its CPU time and of the other by
+// its bytes, it would begin a phase of its own. How much of it is whose is told by the rates: by orders of magnitude a
+// twentieth of an interval of writing is nearer to writing.
+void settle_transitions(std::array<Series, 3>& all) {
+    const std::array<Series, 3> seen = all;
+    const std::size_t intervals = seen[0].rates.size();
+    for (std::size_t i = 1; i + 1 < intervals; ++i) {
+        double later = 0;
+        std::vector<std::size_t> changing;
+        for (std::size_t k = 0; k < seen.size(); ++k) {
+            const std::vector<double>& values = seen[k].channel.values;
+            const std::vector<double>& rates = seen[k].rates;
+            if (std::abs(values[i + 1] - values[i - 1]) <= clear_change * seen[k].channel.least_noise) continue;
+            changing.push_back(k);
+            later += std::clamp((rates[i] - rates[i - 1]) / (rates[i + 1] - rates[i - 1]), 0.0, 1.0);
         }
+        const std::size_t like = later < 0.5 * static_cast<double>(changing.size()) ? i - 1 : i + 1;
+        for (const std::size_t k : changing) all[k].channel.values[i] = seen[k].channel.values[like];
     }
 }
 
 std::vector<OutsidePhase> phases_of(const std::vector<Stretch>& stretches, double cores_usable, double offset) {
-    std::array<stats::Channel, 3> channels;
-    channels[0].least_noise = core_noise + core_noise_of_machine * cores_usable;
-    channels[1].least_noise = channels[2].least_noise = io_noise;
+    std::array<Series, 3> all = series_of(stretches, cores_usable);
+    settle_transitions(all);
+    const std::array<stats::Channel, 3> channels{all[0].channel, all[1].channel, all[2].channel};
     std::vector<double> weights;
-    for (const Stretch& stretch : stretches) {
-        channels[0].values.push_back(stretch.cores());
-        channels[1].values.push_back(level(stretch.read, stretch.length()));
-        channels[2].values.push_back(level(stretch.written, stretch.length()));
-        weights.push_back(stretch.length());
-    }
-    for (stats::Channel& channel : channels) settle_transitions(channel);
+    for (const Stretch& stretch : stretches) weights.push_back(stretch.length());
     const std::vector<std::size_t> begins = stats::change_points(channels, weights);
     std::vector<OutsidePhase> phases;
     for (std::size_t i = 0; i < begins.size(); ++i) {

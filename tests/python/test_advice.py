@@ -74,7 +74,8 @@ def test_what_the_replay_does_not_know_gets_the_reason(tmp_path: Path, command: 
     report = audited.report
     assert not report["prediction"]["valid"]
     assert why in report["prediction"]["reason"]
-    assert report["findings"] == []
+    # What starting workers again costs was measured, whatever the replay knows: on a busy machine it is worth a line.
+    assert {one["id"] for one in report["findings"]} <= {"input.persistent_workers"}
     shown = re.sub(r"\s+", " ", audited.stderr.decode())
     assert report["prediction"]["reason"] in shown
 

@@ -96,6 +96,29 @@ TEST(OutsideView, NamesAPhaseByWhatIsWhollyInIt) {
     }
 }
 
+// Seen on a busy machine: the look that holds the last of two computing children and the first 20 ms of writing
+// gigabytes a second was of the one by its CPU time and of the other by its bytes, and made a phase of its own of its
+// neighbours.
+TEST(OutsideView, EndsAPhaseInTheLookThatHoldsItsEnd) {
+    for (int late = 5; late < 100; late += 5) {  // milliseconds from a change to the next look
+        headrace::Run run = run_with({});
+        OutsidePoint point = run.outside.front();
+        for (int ms = 1; ms <= 6000; ++ms) {
+            point.when += 1'000'000;
+            point.cpu_ns += ms <= 2000 ? 0 : ms <= 4000 ? 1'990'000 : 450'000;
+            point.written_bytes += ms > 4000 ? 3'000'000 : 0;
+            if ((ms + 100 - late) % 100 == 0) run.outside.push_back(point);
+        }
+        run.info.ended_ns = run.outside.back().when;
+        const std::vector<OutsidePhase> phases = outside_view(run).value().phases;
+        ASSERT_EQ(phases.size(), 3U) << late;
+        EXPECT_EQ(phases[1].what, Activity::computing) << late;
+        EXPECT_EQ(phases[2].what, Activity::writing) << late;
+        EXPECT_NEAR(phases[1].begin_seconds, 2, 0.051) << late;
+        EXPECT_NEAR(phases[1].end_seconds, 4, 0.051) << late;
+    }
+}
+
 RC_GTEST_PROP(OutsideView, DoesNotDependOnTheOriginOfTime, ()) {
     const auto origin = *rc::gen::inRange<Nanoseconds>(0, Nanoseconds{1} << 60);
     const Outside here = outside_view(run_with(known)).value();
