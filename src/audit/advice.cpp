@@ -126,6 +126,7 @@ prep::SampleUse sample_use(const Contents& contents, const RecordedLoop& recorde
 std::optional<Finding> cache_finding(const Recording& recording, const Trainer& trainer, const RecordedLoop& recorded,
                                      const Audit& audit) {
     if (recording.kinds[static_cast<std::size_t>(Kind::content)] == 0) return std::nullopt;
+    if (recorded.loop.configuration.ranks > 1) return std::nullopt;  // which samples are a rank's differs by the epoch
     const prep::SampleUse use = sample_use(contents_of(recording, trainer), recorded, audit);
     std::vector<prep::BatchSamples> made;
     for (const SampleCost& samples : recorded.samples) made.push_back({samples.cpu, samples.samples});
@@ -158,12 +159,12 @@ void add_costs(const RecordedLoop& recorded, const input::LoopUse& use, Audit& a
 }
 
 // What the replay says; needs a run that it reproduces.
-void add_replayed(const Recording& recording, const Trainer& trainer, const LoaderStarts& starts,
-                  const UserFiles& files, Audit& audit) {
+void add_replayed(const Recording& recording, const Trainer& trainer, const RankGroup& group,
+                  const LoaderStarts& starts, const UserFiles& files, Audit& audit) {
     const std::optional<Probe>& probe = audit.probe;
     const Beside beside = beside_of(audit);
     Result<RecordedLoop> recorded =
-        recorded_loop(recording, trainer, probe ? contention_of(*probe, beside) : Contention());
+        recorded_loop(recording, trainer, group, probe ? contention_of(*probe, beside) : Contention());
     if (!recorded) {
         audit.prediction.reason = sentence(recorded.error().message);
         return;
@@ -191,7 +192,7 @@ void add_replayed(const Recording& recording, const Trainer& trainer, const Load
         audit.findings.push_back(std::move(*finding));
     }
     add_costs(*recorded, {recorded->loop, whole}, audit);
-    if (probe) add_probed(use, *probe, audit);
+    if (probe) add_probed(recording, use, *probe, audit);
     add(audit, cache_finding(recording, trainer, *recorded, audit));
     add_cores(recorded->loop, threads, files, audit);
 }
@@ -233,14 +234,14 @@ void rank(std::vector<Finding>& findings) {
 
 }  // namespace
 
-void add_advice(const Recording& recording, const std::vector<Trainer>& trainers, const UserFiles& files,
-                Audit& audit) {
+void add_advice(const Recording& recording, const std::vector<Trainer>& trainers, const RankGroup& group,
+                const UserFiles& files, Audit& audit) {
     const Trainer& first = trainers.front();
     const LoaderStarts starts = first.trained ? loader_starts(recording, first) : LoaderStarts();
-    if (trainers.size() > 1) {
-        audit.prediction.reason = sentence("several ranks or programs that train are not predicted yet");
+    if (trainers.size() > group.ranks) {
+        audit.prediction.reason = sentence("several programs that train beside each other are not predicted");
     } else {
-        add_replayed(recording, first, starts, files, audit);
+        add_replayed(recording, first, group, starts, files, audit);
     }
     if (first.trained) {
         if (audit.ceilings.empty()) add_ceilings(audit, first.world);

@@ -218,12 +218,9 @@ std::uint64_t count_processes(const Run& run) {
 }
 
 // Gives the batches of all ranks.
-audit::Throughput add_ranks(const Recording& recording, bool one_group, audit::Analysis& analysis) {
+audit::Throughput add_ranks(const Recording& recording, const std::vector<std::vector<audit::RankWait>>& rank_waits,
+                            audit::Analysis& analysis) {
     const std::vector<Trainer>& trainers = analysis.trainers;
-    std::vector<std::vector<audit::RankWait>> rank_waits(trainers.size());
-    if (one_group) {
-        rank_waits = audit::waits_for_ranks(recording, trainers);
-    }
     audit::Throughput batches;
     for (std::size_t rank = 0; rank < trainers.size(); ++rank) {
         Walked walked = walk(recording, trainers[rank], rank_waits[rank]);
@@ -270,7 +267,9 @@ audit::Analysis audit::analyze(const Recording& recording, const Probe* probe) {
     audit.stopped = recording.stopped.has_value();
     audit.loaders = loaders_of(first);
     const bool one_group = are_one_group(analysis.trainers);
-    const audit::Throughput batches = add_ranks(recording, one_group, analysis);
+    std::vector<std::vector<audit::RankWait>> rank_waits(analysis.trainers.size());
+    if (one_group) rank_waits = audit::waits_for_ranks(recording, analysis.trainers);
+    const audit::Throughput batches = add_ranks(recording, rank_waits, analysis);
     audit.device_peak_bytes = recording.device_peak;
     audit.overhead = make_overhead(run, first);
     audit.framework = recording.framework;
@@ -278,7 +277,8 @@ audit::Analysis audit::analyze(const Recording& recording, const Probe* probe) {
     const audit::UserFiles files = audit::read_user_files(run.info);
     audit.slo = files.slo;
     audit.cost = audit::cost_of(files, audit);
-    audit::add_advice(recording, analysis.trainers, files, audit);
+    const audit::RankGroup group{one_group ? analysis.trainers.size() : 1, std::move(rank_waits.front())};
+    audit::add_advice(recording, analysis.trainers, group, files, audit);
     audit.limits = audit::limits_of(recording, analysis.trainers, one_group, audit.outside);
     audit::add_unrecorded(batches, audit.limits);
     audit.limits.insert(audit.limits.end(), files.limits.begin(), files.limits.end());

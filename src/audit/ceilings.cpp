@@ -45,7 +45,7 @@ double steps_alone(const replay::Loop& loop) {
 
 void add_ceilings(const RecordedLoop& recorded, Audit& audit) {
     const replay::Loop& loop = recorded.loop;
-    const double samples = recorded.fetched.samples, cores = loop.cores.count();
+    const double samples = recorded.fetched.samples, cores = loop.cores.count() / loop.configuration.ranks;
     double receive = 0;
     for (const replay::BatchCost& batch : loop.batches) receive += batch.receive;
     add_ceiling(audit, "worker_cpu", samples, recorded.fetched.cpu, cores);

@@ -12,8 +12,8 @@ namespace headrace::audit {
 double steps_alone(const replay::Loop& loop);
 
 // Set the ceilings of an audit, lowest first, whose ledgers and probe are there: those of a loop that was taken apart,
-// and, for any other (several ranks, an accelerator), those that the ledger of rank 0 and the means of samples tell.
-// These are of one rank of `world`, which have the cores between them.
+// and, for any other (ranks on several machines, an accelerator that it does not wait for), those that the ledger of
+// rank 0 and the means of samples tell. These are of one rank of `world`, which have the cores between them.
 void add_ceilings(const RecordedLoop& recorded, Audit& audit);
 void add_ceilings(Audit& audit, std::uint64_t world);
 

@@ -14,7 +14,8 @@
 namespace headrace::audit {
 namespace {
 
-constexpr double nanosecond = 1e-9;  // seconds
+constexpr double nanosecond = 1e-9;        // seconds
+constexpr double most_left_behind = 0.02;  // of the steps
 
 // From just after one wait to just before another: what the thread used for the steps between them.
 struct BetweenLooks {
@@ -30,6 +31,7 @@ struct BetweenLooks {
 struct StepWall {
     double loop = 0;
     double pause = 0;
+    double ranks = 0;  // the others were late
 };
 
 bool is_pause(Entry entry) {
@@ -48,10 +50,18 @@ bool is_pause(Entry entry) {
     }
 }
 
+bool is_wait_for_ranks(const Segment& segment) {
+    return segment.entry == Entry::sync && segment.span != nullptr && kind(*segment.span) == Kind::backward;
+}
+
 class LoopReader {
 public:
-    LoopReader(const Recording& recording, const Trainer& trainer, const Contention& contention)
-        : recording_(recording), trainer_(trainer), contention_(contention), waits_(recording, trainer, 0, false) {}
+    LoopReader(const Recording& recording, const Trainer& trainer, const RankGroup& group, const Contention& contention)
+        : recording_(recording),
+          trainer_(trainer),
+          ranks_(static_cast<double>(group.ranks)),
+          contention_(contention),
+          waits_(recording, trainer, 0, false) {}
 
     void take(const Segment& segment);
     Result<RecordedLoop> finish();
@@ -68,6 +78,7 @@ private:
     void drop_step();
     void add_batch(const BatchWait& wait);
     void close_stretch(const BatchWait& wait);
+    void see_device(const Span& span);
     void take_receive(const BatchWait& wait);
     double receive() const;
     double send() const;
@@ -78,12 +89,15 @@ private:
 
     const Recording& recording_;
     const Trainer& trainer_;
+    double ranks_;
     Contention contention_;
     BatchWaits waits_;
     Nanoseconds wait_ = -1;        // begin of the last wait
     bool training_wait_ = false;   // it was for a batch that is trained on
     const Pass* pass_ = nullptr;   // of the last batch
     bool in_step_ = false;         // which has not ended
+    bool device_done_ = false;     // the step has waited for the device since it last asked it for work
+    std::size_t left_behind_ = 0;  // steps that ended while the device may have had work of theirs
     std::vector<StepWall> walls_;  // of each step
     std::vector<bool> known_;      // its costs are set
     std::optional<Usage> after_;   // what was used just after the wait that began the stretch
@@ -100,6 +114,7 @@ private:
 
 void LoopReader::take(const Segment& segment) {
     const double length = static_cast<double>(segment.end - segment.begin) * nanosecond;
+    if (segment.span != nullptr) see_device(*segment.span);
     if (segment.span != nullptr && kind(*segment.span) == Kind::wait) {
         if (segment.span->start != wait_) {
             wait_ = segment.span->start;
@@ -108,13 +123,32 @@ void LoopReader::take(const Segment& segment) {
             if (training_wait_) begin_batch(*wait);
         }
         if (!training_wait_ && in_step_) walls_.back().pause += length;
+    } else if (in_step_ && is_wait_for_ranks(segment)) {
+        walls_.back().ranks += length;
     } else if (in_step_) {
         (is_pause(segment.entry) ? walls_.back().pause : walls_.back().loop) += length;
     }
 }
 
+void LoopReader::see_device(const Span& span) {
+    switch (kind(span)) {
+        case Kind::forward:
+        case Kind::backward:
+        case Kind::optimizer:
+            device_done_ = false;
+            break;
+        case Kind::device_wait:
+            device_done_ = true;
+            break;
+        default:
+            break;
+    }
+}
+
 void LoopReader::begin_batch(const BatchWait& wait) {
     if (in_step_ && wait.pass != pass_) drop_step();  // the loop was left: who knows where its last step ended
+    if (in_step_ && !device_done_) ++left_behind_;
+    device_done_ = false;
     if (wait.before) close_stretch(wait);
     if (wait.span.open || wait.span.b == spool::wait_ended) {
         in_step_ = false;
@@ -232,7 +266,11 @@ std::optional<LoopReader::Shares> LoopReader::divide_steps(double receive) {
         }
         // What a pause took of the CPU is not known.
         if (sum.loop <= 0 || sum.pause > 0.01 * sum.loop || last < stretch.last) continue;
-        const double own = std::clamp(stretch.cpu - static_cast<double>(stretch.inner_waits) * receive, 0.0, sum.loop);
+        const double received = static_cast<double>(stretch.inner_waits) * receive,
+                     used = stretch.process_cpu - received;
+        // For a device the backward is a thread of its own that takes turns with the training thread.
+        const double turns = recording_.uses_device() ? used : stretch.cpu - received;
+        const double own = std::clamp(turns, 0.0, sum.loop);
         const double waited = std::clamp(sum.loop - own - stretch.run_queue, 0.0, sum.loop);
         for (std::size_t i = stretch.first; i < last; ++i) {
             const double part = walls_[i].loop / sum.loop;
@@ -243,9 +281,10 @@ std::optional<LoopReader::Shares> LoopReader::divide_steps(double receive) {
         cpu += own;
         blocked += waited;
         thread += own;
-        process += stretch.process_cpu - static_cast<double>(stretch.inner_waits) * receive;
+        process += used;
     }
     if (wall <= 0) return std::nullopt;
+    if (recording_.uses_device()) return Shares{cpu / wall, blocked / wall, 1};
     // Whole threads: a little more than one is what a helper of the process used.
     return Shares{cpu / wall, blocked / wall, thread > 0 ? std::max(1.0, std::round(process / thread)) : 1};
 }
@@ -254,7 +293,7 @@ void LoopReader::set_steps(const Shares& typical) {
     for (std::size_t i = 0; i < walls_.size(); ++i) {
         const StepWall& wall = walls_[i];
         if (!known_[i]) recorded_.loop.steps[i] = {typical.cpu * wall.loop, typical.blocked * wall.loop, wall.pause};
-        recorded_.measured[i] += wall.loop;
+        recorded_.measured[i] += wall.loop + wall.ranks;
     }
 }
 
@@ -267,11 +306,12 @@ void LoopReader::calm() {
     const double whole = std::accumulate(recorded_.measured.begin(), recorded_.measured.end(), 0.0);
     if (whole <= 0) return;
     const double threads = loop.configuration.threads;
-    const double busy = std::min((fetching + stepping * threads) / whole, loop.cores.count());
+    const double busy = std::min(ranks_ * (fetching + stepping * threads) / whole, loop.cores.count());
     const double speed = busy > 1 ? loop.cores.rate(busy) : 1;
     double gang = 1;
-    if (loop.configuration.workers > 0 && threads > 1.5 && threads + loop.configuration.workers > loop.cores.count()) {
-        const double beside = std::min(1.0, fetching / whole);
+    const bool others = loop.configuration.workers > 0 || ranks_ > 1;
+    if (others && threads > 1.5 && ranks_ * (threads + loop.configuration.workers) > loop.cores.count()) {
+        const double beside = std::min(1.0, (ranks_ * fetching + (ranks_ - 1) * stepping) / whole);
         gang = 1 - beside + beside * contention_.gang;
     }
     for (replay::BatchCost& batch : loop.batches) {
@@ -285,6 +325,12 @@ void LoopReader::calm() {
 Result<RecordedLoop> LoopReader::finish() {
     if (in_step_) drop_step();
     const std::size_t count = walls_.size();
+    if (recording_.uses_device() && static_cast<double>(left_behind_) > most_left_behind * static_cast<double>(count)) {
+        return fail(
+            ErrorCode::unsupported,
+            "its steps do not end with a wait for the accelerator, as after loss.item() behind the optimizer, so "
+            "what that takes for one is not known");
+    }
     if (without_fetch_ * 100 > count) {
         return fail(ErrorCode::not_enough_data, "what its loader's workers did was not recorded");
     }
@@ -305,6 +351,7 @@ Result<RecordedLoop> LoopReader::finish() {
     recorded_.loop.configuration.workers = static_cast<unsigned>(pass.workers.size());
     recorded_.loop.configuration.threads = typical->threads;
     recorded_.loop.configuration.gang = contention_.gang;
+    recorded_.loop.configuration.ranks = static_cast<unsigned>(ranks_);
     recorded_.loop.cores =
         replay::Cores::alike(std::max(1.0, recording_.run.info.machine.cores_usable), contention_.added_by_a_core);
     calm();
@@ -312,11 +359,9 @@ Result<RecordedLoop> LoopReader::finish() {
 }
 
 // What the replay has no model of, in words; empty where it has one.
-std::string unlike_the_model(const Recording& recording, const Trainer& trainer) {
-    if (!recording.run.info.machine.accelerators.empty()) {
-        return "a loop that computes on an accelerator is not predicted yet";
-    }
-    if (trainer.world > 1) return "a rank of several is not predicted yet";
+std::string unlike_the_model(const Recording& recording, const Trainer& trainer, const RankGroup& group) {
+    if (trainer.world > group.ranks) return "the other ranks of its group were not recorded with it";
+    if (group.ranks > 1 && recording.uses_device()) return "several ranks on accelerators are not predicted yet";
     if (!trainer.background.empty()) return "a thread of the program loads batches ahead";
     std::set<std::size_t> loaders;
     for (const Pass& pass : trainer.passes) {
@@ -334,13 +379,16 @@ std::string unlike_the_model(const Recording& recording, const Trainer& trainer)
 
 }  // namespace
 
-Result<RecordedLoop> recorded_loop(const Recording& recording, const Trainer& trainer, const Contention& contention) {
+Result<RecordedLoop> recorded_loop(const Recording& recording, const Trainer& trainer, const RankGroup& group,
+                                   const Contention& contention) {
     if (!trainer.trained) return fail(ErrorCode::unsupported, "no training step was seen");
-    if (std::string why = unlike_the_model(recording, trainer); !why.empty()) {
+    if (std::string why = unlike_the_model(recording, trainer, group); !why.empty()) {
         return fail(ErrorCode::unsupported, std::move(why));
     }
-    LoopReader reader(recording, trainer, contention);
-    paint(recording, trainer, [&](const Segment& segment) { reader.take(segment); });
+    LoopReader reader(recording, trainer, group, contention);
+    SyncCut ranks(group.waits);
+    const auto take = [&](const Segment& segment) { reader.take(segment); };
+    paint(recording, trainer, [&](const Segment& segment) { ranks.cut(segment, take); });
     return reader.finish();
 }
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <vector>
 
+#include "audit/ranks.h"
 #include "audit/training.h"
 #include "headrace/result.h"
 #include "replay/predict.h"
@@ -42,9 +43,15 @@ struct Contention {
     double gang = 0.5;
 };
 
+// The ranks that a trainer is one of, all of them recorded.
+struct RankGroup {
+    std::uint64_t ranks = 1;
+    std::vector<RankWait> waits;  // of this trainer for the last of the others, in order
+};
+
 // Of the trainer of a whole run. Errors, each a sentence without its final stop for the reader of a report:
 // unsupported where the replay has no model of how this program is fed; not_enough_data where too little was recorded.
-Result<RecordedLoop> recorded_loop(const Recording& recording, const Trainer& trainer,
+Result<RecordedLoop> recorded_loop(const Recording& recording, const Trainer& trainer, const RankGroup& group = {},
                                    const Contention& contention = {});
 
 }  // namespace headrace::audit

@@ -144,6 +144,11 @@ void Recording::note_text(const Span& span, ThreadFacts& facts) {
     }
 }
 
+bool Recording::uses_device() const {
+    const auto seen = [&](Kind what) { return kinds[static_cast<std::size_t>(what)] > 0; };
+    return seen(Kind::device_wait) || seen(Kind::transfer) || device_peak.value_or(0) > 0;
+}
+
 Nanoseconds end_of_process(const Recording& recording, std::uint32_t pid) {
     const Run& run = recording.run;
     if (pid == run.info.child_pid && run.info.ended_ns) {

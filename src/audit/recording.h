@@ -89,6 +89,9 @@ struct Recording {
 
     NamedSpans open(std::size_t thread) const { return NamedSpans(source.open(thread)); }
 
+    // Whether the program used an accelerator: a machine may have one that it did not touch.
+    bool uses_device() const;
+
     const Run& run;
     const run::SpanSource& source;
     std::size_t window;

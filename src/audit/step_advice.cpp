@@ -21,7 +21,7 @@ void add_finding(Audit& audit, std::optional<Finding> finding) {
 
 }  // namespace
 
-void add_probed(const input::LoaderUse& loop, const Probe& probe, Audit& audit) {
+void add_probed(const Recording& recording, const input::LoaderUse& loop, const Probe& probe, Audit& audit) {
     const Loader& loader = audit.loaders.front();
     const compute::StepUse use{.recorded = loop.recorded,
                                .probe = probe,
@@ -33,7 +33,7 @@ void add_probed(const input::LoaderUse& loop, const Probe& probe, Audit& audit) 
                                .made_anew = loop.made_anew,
                                .loader_batch = loader.batch_size,
                                .memory_bytes = audit.run.machine.memory_bytes,
-                               .accelerator = !audit.run.machine.accelerators.empty()};
+                               .accelerator = recording.uses_device()};
     if (std::optional<Finding> finding = compute::advise_batch(use)) {
         if (finding->kind == FixKind::loader) finding->loader = loader.made;
         audit.findings.push_back(std::move(*finding));
@@ -45,7 +45,7 @@ void add_probed(const input::LoaderUse& loop, const Probe& probe, Audit& audit) 
 void add_threads(const Recording& recording, const std::vector<Trainer>& trainers, Audit& audit) {
     const bool told = std::any_of(audit.findings.begin(), audit.findings.end(),
                                   [](const Finding& finding) { return finding.fix.threads.has_value(); });
-    if (told || (audit.probe && audit.prediction.valid) || !audit.run.machine.accelerators.empty()) return;
+    if (told || (audit.probe && audit.prediction.valid) || recording.uses_device()) return;
     std::vector<compute::ProcessThreads> processes;
     const Range& life = trainers.front().window;
     for (const Trainer& trainer : trainers) {
@@ -83,7 +83,7 @@ void add_cores(const replay::Loop& loop, std::span<const replay::ThreadPoint> th
 
 void add_accelerator(const Recording& recording, Audit& audit) {
     const std::vector<std::string>& accelerators = audit.run.machine.accelerators;
-    if (accelerators.empty()) return;
+    if (accelerators.empty() || !recording.uses_device()) return;
     const Ledger& ledger = audit.ranks.front();
     const auto seconds = [&](Entry entry) { return ledger.seconds[static_cast<std::size_t>(entry)]; };
     compute::AcceleratorUse use;

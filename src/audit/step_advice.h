@@ -12,7 +12,7 @@
 namespace headrace::audit {
 
 // What faster steps would win, by the probe, of a loop that the replay reproduces.
-void add_probed(const input::LoaderUse& loop, const Probe& probe, Audit& audit);
+void add_probed(const Recording& recording, const input::LoaderUse& loop, const Probe& probe, Audit& audit);
 
 // The finding compute.threads where the replay has not given it.
 void add_threads(const Recording& recording, const std::vector<Trainer>& trainers, Audit& audit);

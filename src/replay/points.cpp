@@ -23,7 +23,7 @@ constexpr unsigned most_workers = 16;
 
 bool crowded(const Loop& loop) noexcept {
     const Configuration& c = loop.configuration;
-    return c.workers > 0 && c.threads > 1.5 && c.threads + c.workers > loop.cores.count();
+    return (c.workers > 0 || c.ranks > 1) && c.threads > 1.5 && c.ranks * (c.threads + c.workers) > loop.cores.count();
 }
 
 // Whether the work of a step keeps all cores busy, but for a little.
@@ -32,6 +32,7 @@ bool saturates(const Loop& loop) {
     double work = 0;
     for (const BatchCost& batch : part.batches) work += batch.cpu + batch.receive;
     for (const StepCost& step : part.steps) work += step.cpu * loop.configuration.threads;
+    work *= loop.configuration.ranks;
     const double whole = loop.cores.count() * loop.cores.rate(loop.cores.count());
     const double steps = mean_step(part) * static_cast<double>(part.steps.size());
     return loop.cores.count() > 1 && work > 0.85 * whole * steps;
@@ -39,7 +40,7 @@ bool saturates(const Loop& loop) {
 
 // Those with the threads as they are first: of points that are as good, the first one is taken.
 std::vector<Point> points_of(const Loop& recorded, std::span<const ThreadPoint> measured) {
-    const auto cores = static_cast<unsigned>(std::ceil(recorded.cores.count()));
+    const auto cores = static_cast<unsigned>(std::ceil(recorded.cores.count() / recorded.configuration.ranks));
     const unsigned most = std::min(std::max(2 * cores, recorded.configuration.workers), most_workers);
     std::vector<const ThreadPoint*> threads{nullptr};
     for (const ThreadPoint& point : measured) threads.push_back(&point);
@@ -145,10 +146,12 @@ double model_error(const Loop& recorded, const Loop& changed, bool measured) {
     // Threads that compute together were recorded with a core for each, or without, and not both; what threads on all
     // cores lose to each other was not recorded. Measured both are less of a guess.
     const double by_gangs = measured ? 0.07 : 0.20, by_saturation = measured ? 0.07 : 0.12;
+    const double by_ranks = 0.05;  // that are not as alike as the replay takes them to be
     double square = always * always;
     if ((recorded.configuration.workers == 0) != (changed.configuration.workers == 0)) {
         square += by_transport * by_transport;
     }
+    if (recorded.configuration.ranks > 1) square += by_ranks * by_ranks;
     if (crowded(recorded) != crowded(changed)) square += by_gangs * by_gangs;
     if (saturates(recorded) != saturates(changed)) square += by_saturation * by_saturation;
     return std::sqrt(square);

@@ -5,6 +5,7 @@
 #include <deque>
 #include <limits>
 #include <queue>
+#include <tuple>
 #include <utility>
 
 namespace headrace::replay {
@@ -12,12 +13,15 @@ namespace {
 
 constexpr double never = std::numeric_limits<double>::infinity();
 
-// Something that happens to a batch at a time, or at a mark of the work that is done.
+// Something that happens to a batch of a rank at a time, or at a mark of the work that is done.
 struct Event {
     double at;
+    std::size_t rank;
     std::size_t batch;
 
-    bool operator>(const Event& other) const noexcept { return at != other.at ? at > other.at : batch > other.batch; }
+    bool operator>(const Event& other) const noexcept {
+        return std::tie(at, rank, batch) > std::tie(other.at, other.rank, other.batch);
+    }
 };
 using Events = std::priority_queue<Event, std::vector<Event>, std::greater<>>;
 
@@ -26,39 +30,72 @@ double next_of(const Events& events) {
     return events.top().at;
 }
 
-std::size_t pop(Events& events) {
-    const std::size_t batch = events.top().batch;
+Event pop(Events& events) {
+    const Event event = events.top();
     events.pop();
-    return batch;
+    return event;
 }
+
+enum class Doing { waiting, fetching, making, receiving, computing, blocked, meeting, paused };
+
+// A training thread and its workers.
+struct Rank {
+    Rank(std::size_t first_place, std::size_t batches, unsigned workers)
+        : first(first_place), made(workers, 0), making(workers, false), here(batches, false) {}
+
+    std::size_t first;  // place of its first batch and step in those of all
+    std::size_t asked = 0;
+    std::vector<std::size_t> made;  // batches that each worker has made
+    std::vector<bool> making;       // whether it makes one now
+
+    Doing doing = Doing::waiting;
+    std::size_t step = 0;
+    double left = 0;   // work when making, receiving or computing
+    double until = 0;  // the time when fetching, blocked or paused
+    std::size_t receiving = 0;
+    std::deque<std::size_t> arrived;  // and not yet received
+    std::vector<bool> here;           // received
+
+    bool works() const noexcept {
+        return doing == Doing::making || doing == Doing::receiving || doing == Doing::computing;
+    }
+    bool sleeps() const noexcept {
+        return doing == Doing::fetching || doing == Doing::blocked || doing == Doing::paused;
+    }
+};
 
 class Simulation {
 public:
     Simulation(std::span<const BatchCost> batches, std::span<const StepCost> steps, const Configuration& configuration,
                const Cores& cores)
-        : batches_(batches),
-          steps_(steps),
-          configuration_(configuration),
-          cores_(cores),
-          made_(configuration.workers, 0),
-          making_(configuration.workers, false),
-          here_(batches.size(), false),
-          times_(steps.size()) {}
+        : batches_(batches), steps_(steps), configuration_(configuration), cores_(cores), times_(steps.size()) {
+        for (std::size_t rank = 0; rank < configuration.ranks; ++rank) {
+            ranks_.emplace_back(rank * steps.size() / configuration.ranks, batches.size(), configuration.workers);
+        }
+    }
 
     std::vector<StepTime> run();
 
 private:
-    enum class Doing { waiting, receiving, computing, blocked, paused };
+    std::size_t place(const Rank& rank, std::size_t number) const noexcept {
+        const std::size_t place = rank.first + number;
+        return place < steps_.size() ? place : place - steps_.size();
+    }
+    const BatchCost& batch(const Rank& rank, std::size_t number) const { return batches_[place(rank, number)]; }
+    const StepCost& step(const Rank& rank) const { return steps_[place(rank, rank.step)]; }
+    bool is_first(const Rank& rank) const noexcept { return &rank == ranks_.data(); }
 
-    void ask_for(std::size_t batches);
-    void start(std::size_t worker);
-    void want_batch();
-    void take_step();
-    void end_step();
-    void next_step();
+    void ask_for(Rank& rank, std::size_t batches);
+    void start(Rank& rank, std::size_t worker);
+    void want_batch(Rank& rank);
+    void take_step(Rank& rank);
+    void meet(Rank& rank);
+    void next_step(Rank& rank);
     void advance();
-    double trainers_rate() const;
-    double workers_rate() const;
+    void worker_is_done();
+    void trainer_is_done(Rank& rank);
+    double wanted() const;
+    double rate_of(const Rank& rank, double all) const;
 
     std::span<const BatchCost> batches_;
     std::span<const StepCost> steps_;
@@ -66,144 +103,184 @@ private:
     const Cores& cores_;
 
     double now_ = 0;
+    std::vector<Rank> ranks_;
+    std::size_t met_ = 0;  // ranks that wait for the others at the end of their step
 
-    // The workers. All that compute are equally fast, so one sum of the work that each of them would have done so far
-    // says who is done next: a batch is done at the sum when it began plus its cost.
-    std::size_t asked_ = 0;
-    std::vector<std::size_t> made_;  // batches that each worker has made
-    std::vector<bool> making_;       // whether it makes one now
+    // The workers of all ranks. All that compute are equally fast, so one sum of the work that each of them would have
+    // done so far says who is done next: a batch is done at the sum when it began plus its cost.
     double work_ = 0;
     Events computing_;  // at: a sum of work
     Events blocked_;    // at: a time
     Events in_transit_;
-
-    // The training thread.
-    Doing doing_ = Doing::waiting;
-    std::size_t step_ = 0;
-    double left_ = 0;   // work when receiving or computing
-    double until_ = 0;  // the time when blocked or paused
-    std::size_t receiving_ = 0;
-    std::deque<std::size_t> arrived_;  // and not yet received
-    std::vector<bool> here_;           // received
-    std::vector<StepTime> times_;
+    std::vector<StepTime> times_;  // of the first rank
 };
 
-double Simulation::trainers_rate() const {
-    const double others = static_cast<double>(computing_.size());
-    if (doing_ == Doing::receiving) return cores_.rate(1 + others);
+// Threads that would run if there were cores for all.
+double Simulation::wanted() const {
+    auto all = static_cast<double>(computing_.size());
+    for (const Rank& rank : ranks_) {
+        if (rank.works()) all += rank.doing == Doing::computing ? configuration_.threads : 1;
+    }
+    return all;
+}
+
+// The speed of a training thread that works, beside all that do.
+double Simulation::rate_of(const Rank& rank, double all) const {
+    if (rank.doing != Doing::computing) return cores_.rate(all);
     const double threads = configuration_.threads;
-    const bool crowded = threads > 1 && threads + others > cores_.count();
-    const double alone = cores_.rate(threads);
-    return cores_.rate(threads + others) / alone * (crowded && others > 0 ? configuration_.gang : 1);
+    const bool crowded = threads > 1 && all > threads && all > cores_.count();
+    return cores_.rate(all) / cores_.rate(threads) * (crowded ? configuration_.gang : 1);
 }
 
-double Simulation::workers_rate() const {
-    const double trainers = doing_ == Doing::receiving ? 1 : doing_ == Doing::computing ? configuration_.threads : 0;
-    return cores_.rate(static_cast<double>(computing_.size()) + trainers);
-}
-
-void Simulation::ask_for(std::size_t batches) {
-    for (; batches > 0 && asked_ < batches_.size(); --batches) {
-        const std::size_t worker = asked_++ % configuration_.workers;
-        if (!making_[worker]) start(worker);
+void Simulation::ask_for(Rank& rank, std::size_t batches) {
+    if (configuration_.workers == 0) return;
+    for (; batches > 0 && rank.asked < batches_.size(); --batches) {
+        const std::size_t worker = rank.asked++ % configuration_.workers;
+        if (!rank.making[worker]) start(rank, worker);
     }
 }
 
 // The worker's next batch, where it was asked for.
-void Simulation::start(std::size_t worker) {
-    const std::size_t batch = made_[worker] * configuration_.workers + worker;
-    making_[worker] = batch < asked_;
-    if (making_[worker]) blocked_.push({now_ + batches_[batch].blocked, batch});
+void Simulation::start(Rank& rank, std::size_t worker) {
+    const std::size_t number = rank.made[worker] * configuration_.workers + worker;
+    rank.making[worker] = number < rank.asked;
+    if (!rank.making[worker]) return;
+    blocked_.push({now_ + batch(rank, number).blocked, static_cast<std::size_t>(&rank - ranks_.data()), number});
 }
 
-void Simulation::want_batch() {
-    doing_ = Doing::waiting;
-    while (doing_ == Doing::waiting) {
-        if (here_[step_]) {
-            take_step();
-            return;
+void Simulation::want_batch(Rank& rank) {
+    if (configuration_.workers == 0) {
+        rank.doing = Doing::fetching;
+        rank.until = now_ + batch(rank, rank.step).blocked;
+        return;
+    }
+    rank.doing = Doing::waiting;
+    if (rank.here[rank.step]) {
+        take_step(rank);
+    } else if (!rank.arrived.empty()) {
+        rank.receiving = rank.arrived.front();
+        rank.arrived.pop_front();
+        rank.doing = Doing::receiving;
+        rank.left = batch(rank, rank.receiving).receive;
+    }
+}
+
+void Simulation::take_step(Rank& rank) {
+    if (is_first(rank)) times_[rank.step].began = now_;
+    ask_for(rank, 1);
+    rank.doing = Doing::computing;
+    rank.left = step(rank).cpu;
+}
+
+// A step ends when all ranks have done theirs.
+void Simulation::meet(Rank& rank) {
+    rank.doing = Doing::meeting;
+    if (++met_ < ranks_.size()) return;
+    met_ = 0;
+    for (Rank& one : ranks_) {
+        if (is_first(one)) times_[one.step].ended = now_;
+        const double pause = steps_[one.step].pause;  // of all at once
+        if (pause > 0) {
+            one.doing = Doing::paused;
+            one.until = now_ + pause;
+        } else {
+            next_step(one);
         }
-        if (arrived_.empty()) return;
-        receiving_ = arrived_.front();
-        arrived_.pop_front();
-        doing_ = Doing::receiving;
-        left_ = batches_[receiving_].receive;
     }
 }
 
-void Simulation::take_step() {
-    times_[step_].began = now_;
-    ask_for(1);
-    doing_ = Doing::computing;
-    left_ = steps_[step_].cpu;
+void Simulation::next_step(Rank& rank) {
+    rank.doing = Doing::waiting;
+    if (++rank.step == steps_.size()) return;
+    if (is_first(rank)) times_[rank.step].asked = now_;
+    want_batch(rank);
 }
 
-void Simulation::end_step() {
-    times_[step_].ended = now_;
-    if (steps_[step_].pause > 0) {
-        doing_ = Doing::paused;
-        until_ = now_ + steps_[step_].pause;
-    } else {
-        next_step();
+void Simulation::worker_is_done() {
+    const Event done = pop(computing_);
+    work_ = done.at;  // not beyond it by a rounding error, nor short of it
+    Rank& rank = ranks_[done.rank];
+    in_transit_.push({now_ + batch(rank, done.batch).transit, done.rank, done.batch});
+    const std::size_t worker = done.batch % configuration_.workers;
+    ++rank.made[worker];
+    start(rank, worker);
+}
+
+void Simulation::trainer_is_done(Rank& rank) {
+    switch (rank.doing) {
+        case Doing::fetching:
+            rank.doing = Doing::making;
+            rank.left = batch(rank, rank.step).cpu;
+            break;
+        case Doing::making:
+            take_step(rank);
+            break;
+        case Doing::receiving:
+            rank.here[rank.receiving] = true;
+            want_batch(rank);
+            break;
+        case Doing::computing:
+            rank.doing = Doing::blocked;
+            rank.until = now_ + step(rank).blocked;
+            break;
+        case Doing::blocked:
+            meet(rank);
+            break;
+        case Doing::paused:
+            next_step(rank);
+            break;
+        case Doing::waiting:
+        case Doing::meeting:
+            break;
     }
-}
-
-void Simulation::next_step() {
-    if (++step_ == steps_.size()) return;
-    times_[step_].asked = now_;
-    want_batch();
 }
 
 // Goes on to the next thing that happens, and lets it happen.
 void Simulation::advance() {
-    const bool trainer_works = doing_ == Doing::receiving || doing_ == Doing::computing;
-    const double trainers = trainer_works ? trainers_rate() : 0;
-    const double workers = computing_.empty() ? 0 : workers_rate();
-    double worker_done = never;
-    if (!computing_.empty()) worker_done = now_ + (computing_.top().at - work_) / workers;
-    double trainer_done = never;
-    if (trainer_works) trainer_done = now_ + left_ / trainers;
-    if (doing_ == Doing::blocked || doing_ == Doing::paused) trainer_done = until_;
-    const double next = std::min({worker_done, trainer_done, next_of(blocked_), next_of(in_transit_)});
-
+    const double all = wanted();
+    const double workers = computing_.empty() ? 0 : cores_.rate(all);
+    const double worker_done = computing_.empty() ? never : now_ + (computing_.top().at - work_) / workers;
+    double next = std::min({worker_done, next_of(blocked_), next_of(in_transit_)});
+    Rank* trainer = nullptr;  // that is done then, before any worker
+    for (Rank& rank : ranks_) {
+        double done = never;
+        if (rank.works()) done = now_ + rank.left / rate_of(rank, all);
+        if (rank.sleeps()) done = rank.until;
+        if (done >= next) continue;
+        next = done;
+        trainer = &rank;
+    }
     work_ += workers * (next - now_);
-    left_ -= trainers * (next - now_);
+    for (Rank& rank : ranks_) {
+        if (rank.works()) rank.left -= rate_of(rank, all) * (next - now_);
+    }
     now_ = next;
-    if (next == next_of(blocked_)) {
-        const std::size_t batch = pop(blocked_);
-        computing_.push({work_ + batches_[batch].cpu, batch});
+    if (trainer != nullptr) {
+        trainer_is_done(*trainer);
+    } else if (next == next_of(blocked_)) {
+        const Event event = pop(blocked_);
+        computing_.push({work_ + batch(ranks_[event.rank], event.batch).cpu, event.rank, event.batch});
     } else if (next == worker_done) {
-        work_ = computing_.top().at;  // not beyond it by a rounding error, nor short of it
-        const std::size_t batch = pop(computing_);
-        in_transit_.push({now_ + batches_[batch].transit, batch});
-        const std::size_t worker = batch % configuration_.workers;
-        ++made_[worker];
-        start(worker);
-    } else if (next == next_of(in_transit_)) {
-        arrived_.push_back(pop(in_transit_));
-        if (doing_ == Doing::waiting) want_batch();
-    } else if (doing_ == Doing::receiving) {
-        here_[receiving_] = true;
-        want_batch();
-    } else if (doing_ == Doing::computing) {
-        doing_ = Doing::blocked;
-        until_ = now_ + steps_[step_].blocked;
-    } else if (doing_ == Doing::blocked) {
-        end_step();
+        worker_is_done();
     } else {
-        next_step();
+        const Event event = pop(in_transit_);
+        Rank& rank = ranks_[event.rank];
+        rank.arrived.push_back(event.batch);
+        if (rank.doing == Doing::waiting) want_batch(rank);
     }
 }
 
 std::vector<StepTime> Simulation::run() {
     if (steps_.empty()) return {};
-    ask_for(std::size_t{configuration_.workers} * configuration_.prefetch_factor);
-    want_batch();
-    while (step_ < steps_.size()) advance();
+    for (Rank& rank : ranks_) {
+        ask_for(rank, std::size_t{configuration_.workers} * configuration_.prefetch_factor);
+        want_batch(rank);
+    }
+    while (ranks_.front().step < steps_.size()) advance();
     return std::move(times_);
 }
 
-// The training thread does all, one after the other, and nothing else is busy.
+// One training thread does all, one after the other, and nothing else is busy.
 std::vector<StepTime> without_workers(std::span<const BatchCost> batches, std::span<const StepCost> steps) {
     std::vector<StepTime> times;
     times.reserve(steps.size());
@@ -221,7 +298,7 @@ std::vector<StepTime> without_workers(std::span<const BatchCost> batches, std::s
 
 std::vector<StepTime> replay(std::span<const BatchCost> batches, std::span<const StepCost> steps,
                              const Configuration& configuration, const Cores& cores) {
-    if (configuration.workers == 0) return without_workers(batches, steps);
+    if (configuration.workers == 0 && configuration.ranks == 1) return without_workers(batches, steps);
     return Simulation(batches, steps, configuration, cores).run();
 }
 

@@ -8,6 +8,10 @@
 //
 // A discrete-event simulation in which all that computes shares the cores (processor sharing), and what waits for
 // storage, the network or a device does not. Times and costs are in seconds.
+//
+// Ranks that train together are alike: each has such workers and such a training thread, and each goes through the same
+// batches and steps from another place on. They share the cores, a step ends when all of them have done theirs, and they
+// pause together.
 #pragma once
 
 #include <span>
@@ -28,28 +32,30 @@ struct BatchCost {
 // What the loop does with one batch.
 struct StepCost {
     double cpu = 0;      // as long as its threads need when nothing else is busy
-    double blocked = 0;  // after that: a device, a file, another rank
+    double blocked = 0;  // after that: a device, a file, the network; not another rank that is late
     double pause = 0;    // after the step, before the next batch is wanted: an evaluation, a checkpoint. Uses no core
 };
 
 struct Configuration {
-    unsigned workers = 0;          // 0: the training thread makes its batches
+    unsigned workers = 0;          // of each rank; 0: the training thread makes its batches
     unsigned prefetch_factor = 2;  // at least 1
-    double threads = 1;            // that compute a step together; at least 1
+    double threads = 1;            // that compute a step of one rank together; at least 1
     // What is left of a step's speed, beside its part of the cores, when its threads have to wait for one of them that
     // has no core: they meet after every operation. 1: nothing is lost. Above 0.
     double gang = 1;
+    unsigned ranks = 1;  // that train together on these cores; at least 1
 };
 
-// When the training thread wanted a batch, when it had it, and when it was done with it, from the start of the loop.
-// What is between the end of a step and the next one's begin is the pause.
+// When the training thread (of several ranks, that of the first) wanted a batch, when it had it, and when it was done
+// with it, from the start of the loop. What is between the end of a step and the next one's begin is the pause.
 struct StepTime {
     double asked = 0;
     double began = 0;
     double ended = 0;
 };
 
-// One StepTime for each step; there are as many batches as steps. No cost is negative. O(n log workers).
+// One StepTime for each step; there are as many batches as steps. No cost is negative.
+// O(n ranks (ranks + log workers)).
 std::vector<StepTime> replay(std::span<const BatchCost> batches, std::span<const StepCost> steps,
                              const Configuration& configuration, const Cores& cores);
 

@@ -50,6 +50,10 @@ struct Shape {
     int passes = 1;
     int set_threads = 0;  // that the process has, 0: not recorded
     double device = 0;    // ms of a step that the host waits for an accelerator, before its backward; 0: there is none
+    bool at_end = false;  // it waits after its optimizer instead
+    int ranks = 1;
+    double uneven =
+        0;  // ms that a fetch takes more and less in turns, and where one rank's does the next one's does not
 };
 
 std::string config_of(const Shape& shape, const std::string& rest) {
@@ -57,12 +61,13 @@ std::string config_of(const Shape& shape, const std::string& rest) {
            (shape.set_threads > 0 ? ",\"threads\":" + std::to_string(shape.set_threads) : std::string()) + "}";
 }
 
-// A loop without workers: each wait is its fetch and nothing else.
-Run alone(const Shape& shape) {
-    Thread t(program_pid);
+// A rank of a loop without workers: each wait is its fetch and nothing else. Its last step ends at `at`.
+Thread alone_rank(const Shape& shape, int rank, double& at) {
+    Thread t(program_pid + static_cast<std::uint32_t>(rank));
     Clock clock(t);
     t.moment(Kind::interpreter, 0).text(spool::TextKind::framework, "torch 2");
-    double at = 1;
+    if (shape.ranks > 1) t.moment(Kind::group, 0.5, static_cast<std::uint64_t>(rank), shape.ranks);
+    at = 1;
     for (int pass = 0; pass < shape.passes; ++pass) {
         const auto iterator = static_cast<std::uint64_t>(2 + pass);
         t.moment(Kind::loader, at, 1, 4)
@@ -70,29 +75,38 @@ Run alone(const Shape& shape) {
         t.interval(Kind::iter, at, at + 1, 1, iterator);
         at += 1;
         for (int i = 0; i < shape.steps; ++i) {
-            const double end = at + shape.fetch;
+            const double fetch = shape.fetch + ((i + rank) % 2 == 0 ? shape.uneven : -shape.uneven);
+            const double end = at + fetch;
+            const double done = at + shape.fetch + shape.uneven + shape.step;  // when the last rank has its batch too
             clock.before(at);
             t.interval(Kind::collate, end - 2, end, ns(2), 0)
-                .interval(Kind::fetch, at + 1e-4, end, ns(shape.fetch - shape.blocked), 4)
+                .interval(Kind::fetch, at + 1e-4, end, ns(fetch - shape.blocked), 4)
                 .interval(Kind::wait, at, end, iterator, 0);
-            clock.use(shape.fetch - shape.blocked);
+            clock.use(fetch - shape.blocked);
             clock.after(end);
             clock.use(shape.step - shape.idle, 0, shape.threads);
             t.interval(Kind::forward, end + 2e-3, end + 2);
-            if (shape.device > 0) {
-                t.interval(Kind::transfer, end + 2, end + 2.5)
-                    .interval(Kind::device_wait, end + 2.5, end + 2.5 + shape.device);
-            }
-            t.interval(Kind::backward, end + 2.5 + shape.device, end + shape.step - 1)
-                .interval(Kind::optimizer, end + shape.step - 1, end + shape.step);
-            at = end + shape.step;
+            if (shape.device > 0) t.interval(Kind::transfer, end + 2, end + 2.5);
+            const double before = shape.at_end ? 0 : shape.device, after = shape.device - before;
+            if (before > 0) t.interval(Kind::device_wait, end + 2.5, end + 2.5 + before);
+            const double asked = done - after;
+            t.interval(Kind::backward, end + 2.5 + before, asked - 1).interval(Kind::optimizer, asked - 1, asked);
+            if (after > 0) t.interval(Kind::device_wait, asked, asked + after);
+            at = done;
         }
         clock.before(at);
         t.interval(Kind::wait, at, at + 0.01, iterator, spool::wait_ended);
         clock.after(at + 0.01);
         at += 1;
     }
-    Run run = run_of({t}, at + 1);
+    return t;
+}
+
+Run alone(const Shape& shape) {
+    std::vector<Thread> threads;
+    double end = 0;
+    for (int rank = 0; rank < shape.ranks; ++rank) threads.push_back(alone_rank(shape, rank, end));
+    Run run = run_of(threads, end + 1);
     run.info.machine.cores_usable = 2;
     if (shape.device > 0) run.info.machine.accelerators = {"NVIDIA A10G"};
     return run;
@@ -325,9 +339,41 @@ TEST(Advice, IsNoneWhereTooLittleIsKnown) {
     headrace::Run unlooked = alone({});
     std::erase_if(unlooked.threads[0].spans, [](const Span& span) { return kind(span) == Kind::thread_cpu; });
     EXPECT_NE(headrace::analyze(unlooked).prediction.reason.find("CPU time of its steps"), std::string::npos);
-    headrace::Run accelerated = alone({});
-    accelerated.info.machine.accelerators = {"a device"};
-    EXPECT_NE(headrace::analyze(accelerated).prediction.reason.find("accelerator"), std::string::npos);
+}
+
+// Each rank waits for the batch of the other every second time: a mean step of 32 ms, of which 8 are none of the
+// loader.
+TEST(Advice, OfRanksKnowsThatTheyWaitForEachOther) {
+    const Shape shape{.steps = 62, .fetch = 20, .blocked = 14, .step = 8, .idle = 7, .ranks = 2, .uneven = 4};
+    headrace::Run run = alone(shape);
+    run.info.machine.cores_usable = 16;
+    const Audit audit = headrace::analyze(run);
+    EXPECT_TRUE(audit.prediction.valid) << audit.prediction.reason;
+    EXPECT_NEAR(audit.prediction.mean_error.value(), 0, 0.03);
+    const Finding* finding = finding_of(audit, "input.workers");
+    ASSERT_NE(finding, nullptr);
+    EXPECT_NEAR(finding->gain->ratio.predicted, 32.0 / 9, 0.4);  // 1 ms to take a batch from a worker
+    headrace::Run incomplete = alone(shape);
+    incomplete.threads.pop_back();
+    EXPECT_NE(headrace::analyze(incomplete).prediction.reason.find("other ranks"), std::string::npos);
+}
+
+// What the device still had to do when the next batch was asked for is hidden behind the wait for it.
+TEST(Advice, OfADeviceNeedsStepsThatWaitForItAtTheirEnd) {
+    const Shape early{.fetch = 40, .blocked = 36, .step = 20, .idle = 16, .device = 12};
+    EXPECT_NE(headrace::analyze(alone(early)).prediction.reason.find("do not end with a wait for the accelerator"),
+              std::string::npos);
+    Shape shape = early;
+    shape.at_end = true;
+    const Audit audit = headrace::analyze(alone(shape));
+    EXPECT_TRUE(audit.prediction.valid) << audit.prediction.reason;
+    const Finding* finding = finding_of(audit, "input.workers");
+    ASSERT_NE(finding, nullptr);
+    EXPECT_NEAR(finding->gain->ratio.predicted, 60.0 / 20, 0.25);  // then the step is all there is
+    shape.device = 0;
+    headrace::Run unused = alone(shape);
+    unused.info.machine.accelerators = {"NVIDIA A10G"};
+    EXPECT_TRUE(headrace::analyze(unused).prediction.valid);  // a program that computes on the host beside a device
 }
 
 // Steps that took twice as long as their costs say: something that the replay does not know of.

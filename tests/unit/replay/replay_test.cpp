@@ -154,6 +154,44 @@ TEST(Replay, ThreadsOfAStepMeet) {
     EXPECT_DOUBLE_EQ(replay(alone, {.workers = 1, .threads = 4, .gang = 0.5}, Cores::alike(2))[0].ended, 3);
 }
 
+TEST(Replay, RanksWaitForTheLastOfThem) {
+    // Half a loop further on the other rank has its long steps where this one has the short ones.
+    Program program = alike(242, {0, 0, 0, 0}, {1, 0});
+    for (std::size_t i = 0; i < program.steps.size(); i += 2) program.steps[i].cpu = 3;
+    EXPECT_DOUBLE_EQ(steady(program, {.workers = 1}, plenty), 2);
+    EXPECT_DOUBLE_EQ(steady(program, {.workers = 1, .ranks = 2}, plenty), 3);
+    EXPECT_DOUBLE_EQ(steady(program, {.ranks = 2}, plenty), 3);
+    // Where they all have to wait they wait together.
+    program.steps[4].pause = 100;
+    EXPECT_DOUBLE_EQ(length(program, {.workers = 1, .ranks = 2}, plenty), 242 * 3 + 100);
+}
+
+TEST(Replay, RanksShareTheCores) {
+    const Program decoding = alike(240, {0, 4, 0, 0}, {1, 0});
+    EXPECT_NEAR(steady(decoding, {.workers = 2, .ranks = 2}, Cores::alike(2)), 5, 0.1);
+    EXPECT_NEAR(steady(decoding, {.workers = 1, .ranks = 2}, Cores::alike(4)), 4, 0.1);
+    EXPECT_NEAR(steady(decoding, {.ranks = 2}, Cores::alike(2)), 5, 1e-9);
+    EXPECT_NEAR(steady(decoding, {.ranks = 2}, Cores::alike(1)), 10, 1e-9);
+    // Threads of two steps on two cores: half of them wait, and the other half for these.
+    const Program training = alike(240, {0, 0, 0, 0}, {3, 0});
+    EXPECT_NEAR(steady(training, {.threads = 2, .gang = 0.5, .ranks = 2}, Cores::alike(2)), 12, 1e-9);
+    EXPECT_NEAR(steady(training, {.threads = 2, .gang = 0.5, .ranks = 2}, Cores::alike(4)), 3, 1e-9);
+}
+
+TEST(Replay, RanksThatAreAlikeAreOneWhereCoresArePlenty) {
+    const bool held = rc::check("alike", [] {
+        const Program one = arbitrary(true);
+        const Program program = alike(one.batches.size() + 5, one.batches.front(), one.steps.front());
+        Configuration configuration = arbitrary_configuration();
+        const std::vector<StepTime> alone = replay(program, configuration, plenty);
+        configuration.ranks = static_cast<unsigned>(*rc::gen::inRange(2, 5));
+        const std::vector<StepTime> together = replay(program, configuration, plenty);
+        RC_ASSERT(alone.size() == together.size());
+        for (std::size_t i = 0; i < alone.size(); ++i) RC_ASSERT(std::abs(alone[i].ended - together[i].ended) < 1e-9);
+    });
+    EXPECT_TRUE(held);
+}
+
 TEST(Replay, AgreesWithTheRecurrenceWhereCoresArePlenty) {
     const bool held = rc::check("recurrence", [] {
         const Program program = arbitrary(true);
@@ -174,7 +212,8 @@ TEST(Replay, AgreesWithTheRecurrenceWhereCoresArePlenty) {
 TEST(Replay, CannotDoMoreThanTheCoresNorLessThanOne) {
     const bool held = rc::check("bounds", [] {
         const Program program = arbitrary(true);
-        const Configuration configuration = arbitrary_configuration();
+        Configuration configuration = arbitrary_configuration();
+        configuration.ranks = static_cast<unsigned>(*rc::gen::inRange(1, 4));
         const int count = *rc::gen::inRange(1, 5);
         const Cores cores = Cores::alike(count, *rc::gen::inRange(0, 11) / 10.0);
         const std::vector<StepTime> times = replay(program, configuration, cores);
@@ -191,8 +230,8 @@ TEST(Replay, CannotDoMoreThanTheCoresNorLessThanOne) {
         }
         const double end = times.back().ended;
         RC_ASSERT(end >= steps - 1e-9);
-        RC_ASSERT(end <= all + 1e-9);
-        RC_ASSERT(end * cores.rate(1000) * 1000 >= work - 1e-9);
+        RC_ASSERT(end <= configuration.ranks * all + 1e-9);
+        RC_ASSERT(end * cores.rate(1000) * 1000 >= configuration.ranks * work - 1e-9);
     });
     EXPECT_TRUE(held);
 }
