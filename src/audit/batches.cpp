@@ -97,9 +97,7 @@ Fetch fetched_for_training(const Recording& recording, const Trainer& trainer) {
     }
     Fetch sum;
     for (const std::uint32_t pid : pids) {
-        const auto threads = recording.threads_of.find(pid);
-        if (threads == recording.threads_of.end()) continue;
-        for (const std::size_t thread : threads->second) sum += recording.threads[thread].fetched;
+        for (const std::size_t thread : recording.threads_in(pid)) sum += recording.threads[thread].fetched;
     }
     return sum.user + sum.system > 0 ? sum : recording.fetched;
 }

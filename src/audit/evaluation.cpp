@@ -76,7 +76,7 @@ bool EvaluationFinder::trains(const Pass& pass) const {
 
 // One that got no batch, because its first one is stuck or failed, has no forward.
 void EvaluationFinder::see_in_vain(const Span& span, const Pass* pass) {
-    if (kind(span) != Kind::wait || !pass->in_vain || trains(*pass)) return;
+    if (kind(span) != Kind::wait || pass->came != Came::in_vain || trains(*pass)) return;
     if (eval_ && train_ < eval_->at && pass->iter_begin >= eval_->at) in_vain_ = Range{eval_->at, end_of(span)};
 }
 

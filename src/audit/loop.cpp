@@ -239,9 +239,7 @@ double LoopReader::send() const {
     }
     double cpu = 0, batches = 0;
     for (const std::uint32_t pid : pids) {
-        const auto threads = recording_.threads_of.find(pid);
-        if (threads == recording_.threads_of.end()) continue;
-        for (const std::size_t thread : threads->second) {
+        for (const std::size_t thread : recording_.threads_in(pid)) {
             cpu += static_cast<double>(recording_.threads[thread].send_cpu) * nanosecond;
             batches += static_cast<double>(recording_.threads[thread].sends);
         }

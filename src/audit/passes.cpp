@@ -235,7 +235,9 @@ void PassFinder::see_loader(const Span& span) {
 
 // Of the wait before.
 void PassFinder::see_failed() {
-    if (current_ < passes_.size()) passes_[current_].in_vain = passes_[current_].empty;
+    if (current_ >= passes_.size()) return;
+    Came& came = passes_[current_].came;
+    if (came == Came::nothing) came = Came::in_vain;
 }
 
 void PassFinder::see(const Span& span) {
@@ -273,8 +275,8 @@ void PassFinder::see(const Span& span) {
             pass.waits.push_back(span.start);
         }
         const bool ended = span.b == spool::wait_ended;
-        pass.empty = pass.empty && (ended || span.open);
-        pass.in_vain = pass.empty && (pass.in_vain || span.open);
+        if (!ended && !span.open) pass.came = Came::batches;
+        if (span.open && pass.came == Came::nothing) pass.came = Came::in_vain;
         count_batch();
         current_ = *number;
         over_ = ended;

@@ -13,6 +13,9 @@
 
 namespace headrace::audit {
 
+// What came of a pass: nothing, because it had nothing; nothing, because its first wait is stuck or failed; batches.
+enum class Came { nothing, in_vain, batches };
+
 // One iteration over a loader, from __iter__ to the last __next__.
 struct Pass {
     std::uint64_t loader = 0;
@@ -23,8 +26,7 @@ struct Pass {
     unsigned generation = 0;             // how often this iterator was begun before (persistent workers)
     std::vector<std::uint32_t> workers;  // their pids, by number
     std::vector<Nanoseconds> waits;      // begin of each __next__; empty for a Future
-    bool empty = true;                   // no batch came of it
-    bool in_vain = false;                // nor an end: it is stuck in its first wait, or that one failed
+    Came came = Came::nothing;
     bool training = false;
     bool takes_gradients = false;     // an evaluation with backwards: of forces, of adversarial examples
     std::optional<std::size_t> used;  // its loader, in PassFinder::loaders; none where no configuration was recorded

@@ -282,9 +282,8 @@ std::string place_of(const RunInfo& info) {
 }
 
 bool shut_down(const Recording& recording) {
-    const auto threads = recording.threads_of.find(recording.run.info.child_pid);
-    return threads != recording.threads_of.end() &&
-           std::any_of(threads->second.begin(), threads->second.end(),
+    const std::span<const std::size_t> threads = recording.threads_in(recording.run.info.child_pid);
+    return std::any_of(threads.begin(), threads.end(),
                        [&](std::size_t thread) { return recording.threads[thread].teardown.has_value(); });
 }
 

@@ -42,7 +42,7 @@ bool CoveringRule::covers(const Span& span) {
 Recording::Recording(const Run& recorded, const run::SpanSource& spans, std::size_t spans_in_order)
     : run(recorded), source(spans), window(spans_in_order), threads(recorded.threads.size()) {
     for (std::size_t i = 0; i < threads.size(); ++i) {
-        threads_of[run.threads[i].pid].push_back(i);
+        threads_of_[run.threads[i].pid].push_back(i);
         read(i);
     }
     find_lives();
@@ -69,7 +69,7 @@ void Recording::read(std::size_t thread) {
 
 // The threads of a process belong to the Python that had begun last when they were opened.
 void Recording::find_lives() {
-    for (const auto& [pid, those] : threads_of) {
+    for (const auto& [pid, those] : threads_of_) {
         std::vector<Nanoseconds> begins;
         for (const std::size_t thread : those) {
             if (threads[thread].interpreter) {
@@ -149,6 +149,17 @@ bool Recording::uses_device() const {
     return seen(Kind::device_wait) || seen(Kind::transfer) || device_peak.value_or(0) > 0;
 }
 
+const ProcessRecord* Recording::process_of(std::uint32_t pid) const {
+    const auto last = std::find_if(run.processes.rbegin(), run.processes.rend(),
+                                   [&](const ProcessRecord& process) { return process.pid == pid; });
+    return last == run.processes.rend() ? nullptr : &*last;
+}
+
+std::span<const std::size_t> Recording::threads_in(std::uint32_t pid) const {
+    const auto found = threads_of_.find(pid);
+    return found == threads_of_.end() ? std::span<const std::size_t>() : found->second;
+}
+
 Nanoseconds end_of_process(const Recording& recording, std::uint32_t pid) {
     const Run& run = recording.run;
     if (pid == run.info.child_pid && run.info.ended_ns) {
@@ -161,10 +172,8 @@ Nanoseconds end_of_process(const Recording& recording, std::uint32_t pid) {
         }
     }
     Nanoseconds last = run.info.started_ns;
-    if (const auto threads = recording.threads_of.find(pid); threads != recording.threads_of.end()) {
-        for (const std::size_t thread : threads->second) {
-            last = std::max({last, run.threads[thread].opened, recording.threads[thread].last_end});
-        }
+    for (const std::size_t thread : recording.threads_in(pid)) {
+        last = std::max({last, run.threads[thread].opened, recording.threads[thread].last_end});
     }
     return end != 0 ? std::max(end, last) : last;
 }

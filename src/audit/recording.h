@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <utility>
@@ -92,20 +93,27 @@ struct Recording {
     // Whether the program used an accelerator: a machine may have one that it did not touch.
     bool uses_device() const;
 
+    // The last process with this pid; null where there was none.
+    const ProcessRecord* process_of(std::uint32_t pid) const;
+
+    // Of all processes with this pid, as indices of `threads`.
+    std::span<const std::size_t> threads_in(std::uint32_t pid) const;
+
     const Run& run;
     const run::SpanSource& source;
     std::size_t window;
 
-    std::vector<ThreadFacts> threads;                                        // in the order of run.threads
-    std::unordered_map<std::uint32_t, std::vector<std::size_t>> threads_of;  // by pid
-    std::array<std::uint64_t, 256> kinds{};                                  // spans of each kind
-    std::optional<Nanoseconds> stopped;                                      // recording ended by --max-steps
+    std::vector<ThreadFacts> threads;        // in the order of run.threads
+    std::array<std::uint64_t, 256> kinds{};  // spans of each kind
+    std::optional<Nanoseconds> stopped;      // recording ended by --max-steps
     std::optional<std::int64_t> device_peak;
     std::optional<std::string> framework;
     std::set<std::string> limits;
     Fetch fetched;  // sums over all fetches
 
 private:
+    std::unordered_map<std::uint32_t, std::vector<std::size_t>> threads_of_;  // by pid
+
     void read(std::size_t thread);
     void find_lives();
     void note(const Span& span, ThreadFacts& facts);

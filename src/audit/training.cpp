@@ -13,20 +13,15 @@ namespace {
 
 std::vector<std::size_t> threads_of(const Recording& recording, const Life& life) {
     std::vector<std::size_t> found;
-    if (const auto threads = recording.threads_of.find(life.pid); threads != recording.threads_of.end()) {
-        std::copy_if(threads->second.begin(), threads->second.end(), std::back_inserter(found),
-                     [&](std::size_t thread) { return recording.threads[thread].life == life.number; });
-    }
+    const std::span<const std::size_t> threads = recording.threads_in(life.pid);
+    std::copy_if(threads.begin(), threads.end(), std::back_inserter(found),
+                 [&](std::size_t thread) { return recording.threads[thread].life == life.number; });
     return found;
 }
 
 unsigned last_life(const Recording& recording, std::uint32_t pid) {
     unsigned last = 0;
-    if (const auto threads = recording.threads_of.find(pid); threads != recording.threads_of.end()) {
-        for (const std::size_t thread : threads->second) {
-            last = std::max(last, recording.threads[thread].life);
-        }
-    }
+    for (const std::size_t thread : recording.threads_in(pid)) last = std::max(last, recording.threads[thread].life);
     return last;
 }
 
@@ -227,11 +222,11 @@ void begin_after_evaluations(Trainer& trainer) {
 
 // Where nothing came of a program because its first batch is stuck or failed, its set-up ended with its loader.
 void begin_in_vain(Trainer& trainer) {
-    const auto gave = [](const Pass& pass) { return !pass.empty; };
+    const auto gave = [](const Pass& pass) { return pass.came == Came::batches; };
     const auto fed = [&](const Trainer& one) { return std::any_of(one.passes.begin(), one.passes.end(), gave); };
     if (fed(trainer) || std::any_of(trainer.background.begin(), trainer.background.end(), fed)) return;
-    const auto first =
-        std::find_if(trainer.passes.begin(), trainer.passes.end(), [](const Pass& p) { return p.in_vain; });
+    const auto first = std::find_if(trainer.passes.begin(), trainer.passes.end(),
+                                    [](const Pass& pass) { return pass.came == Came::in_vain; });
     if (first == trainer.passes.end()) return;
     trainer.loader_begin = first->iter_begin;
     trainer.first_batch = first->first_batch;
@@ -307,7 +302,7 @@ Trainer find_command(const Recording& recording) {
     std::uint32_t pid = run.info.child_pid;
     if (const std::optional<std::uint32_t> evaluating = evaluating_process(recording)) {
         pid = *evaluating;
-    } else if (recording.threads_of.count(pid) == 0 && !run.threads.empty()) {
+    } else if (recording.threads_in(pid).empty() && !run.threads.empty()) {
         const auto first = std::min_element(
             run.threads.begin(), run.threads.end(),
             [](const ThreadRecord& x, const ThreadRecord& y) { return x.process_start < y.process_start; });

@@ -14,15 +14,6 @@ Nanoseconds time_in(const Fetch& fetch, const Span& wait) {
     return std::min(fetch.end, end_of(wait)) - std::max(fetch.begin, wait.start);
 }
 
-// The last one with this pid; null where there was none.
-const ProcessRecord* process_of(const Run& run, std::uint32_t pid) {
-    const ProcessRecord* found = nullptr;
-    for (const ProcessRecord& process : run.processes) {
-        if (process.pid == pid) found = &process;
-    }
-    return found;
-}
-
 }  // namespace
 
 WorkerFetches::WorkerFetches(const Recording& recording, const std::vector<Pass>& passes) : recording_(recording) {
@@ -105,13 +96,11 @@ std::optional<Fetch> WorkerFetches::Worker::take(unsigned wanted, std::uint64_t 
 // What the worker's process used of the CPU, in nanoseconds, for no fetch that ended and to send none: at most, its
 // start-up taken as having used as much as it took.
 double WorkerFetches::cpu_beyond(std::uint32_t pid, const Worker& worker) const {
-    const ProcessRecord* process = process_of(recording_.run, pid);
+    const ProcessRecord* process = recording_.process_of(pid);
     if (process == nullptr) return 0;
     double known = worker.cpu + static_cast<double>(std::max<Nanoseconds>(0, worker.first_begin - process->start));
-    if (const auto threads = recording_.threads_of.find(pid); threads != recording_.threads_of.end()) {
-        for (const std::size_t thread : threads->second) {
-            known += static_cast<double>(recording_.threads[thread].send_cpu);
-        }
+    for (const std::size_t thread : recording_.threads_in(pid)) {
+        known += static_cast<double>(recording_.threads[thread].send_cpu);
     }
     return std::max(0.0, static_cast<double>(process->cpu_ns) - known);
 }
@@ -150,11 +139,9 @@ std::vector<WorkerFetches::Worker>& WorkerFetches::threads_of(std::uint32_t pid,
         sweep_at_ = std::max<std::size_t>(64, 2 * workers_.size());
     }
     std::vector<Worker>& workers = workers_[pid];
-    if (const auto threads = recording_.threads_of.find(pid); threads != recording_.threads_of.end()) {
-        for (const std::size_t thread : threads->second) {
-            const ThreadFacts& facts = recording_.threads[thread];
-            if (facts.puts_batches || facts.worker) workers.emplace_back(recording_.open(thread));
-        }
+    for (const std::size_t thread : recording_.threads_in(pid)) {
+        const ThreadFacts& facts = recording_.threads[thread];
+        if (facts.puts_batches || facts.worker) workers.emplace_back(recording_.open(thread));
     }
     return workers;
 }
@@ -187,7 +174,7 @@ BatchWaits::BatchWaits(const Recording& recording, const Trainer& trainer, Nanos
 // What the training process used of the CPU, in nanoseconds, in a fetch of its own that did not end: what it used since
 // the last look at it, the time up to the fetch taken as computed.
 double BatchWaits::cpu_of_open(const Fetch& fetch) const {
-    const ProcessRecord* process = process_of(recording_.run, trainer_.life.pid);
+    const ProcessRecord* process = recording_.process_of(trainer_.life.pid);
     if (process == nullptr) return 0;
     const Nanoseconds since = looked_ != 0 ? looked_ : process->start;
     const double used = static_cast<double>(process->cpu_ns) - cpu_then_;
