@@ -37,7 +37,9 @@ struct Options {
 tl::unexpected<Error> refuse(std::string sentence) { return fail(ErrorCode::invalid_argument, std::move(sentence)); }
 
 Result<void> check_name(const std::string& name) {
-    if (name.empty()) return refuse("--name is empty: give a name or leave --name out");
+    if (name.find_first_not_of(' ') == std::string::npos) {
+        return refuse("--name is empty: give a name or leave --name out");
+    }
     if (name.front() == '-') {
         return refuse("--name " + name + " begins with '-', as an option does: give --name a name of its own");
     }
