@@ -163,8 +163,10 @@ void add_replayed(const Recording& recording, const Trainer& trainer, const Rank
                   const LoaderStarts& starts, const UserFiles& files, Audit& audit) {
     const std::optional<Probe>& probe = audit.probe;
     const Beside beside = beside_of(audit);
-    Result<RecordedLoop> recorded =
-        recorded_loop(recording, trainer, group, probe ? contention_of(*probe, beside) : Contention());
+    LoopContext context{.group = group};
+    if (probe) context.contention = contention_of(*probe, beside);
+    if (const ProbeCase* own = probe ? own_case(*probe) : nullptr) context.whole_step = own->median;
+    Result<RecordedLoop> recorded = recorded_loop(recording, trainer, context);
     if (!recorded) {
         audit.prediction.reason = sentence(recorded.error().message);
         return;

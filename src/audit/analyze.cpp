@@ -281,6 +281,10 @@ audit::Analysis audit::analyze(const Recording& recording, const Probe* probe) {
     audit::add_advice(recording, analysis.trainers, group, files, audit);
     audit.limits = audit::limits_of(recording, analysis.trainers, one_group, audit.outside);
     audit::add_unrecorded(batches, audit.limits);
+    if (audit.prediction.valid && recording.uses_device()) {
+        audit.limits.emplace_back(
+            "Predictions for an accelerator were tried on recordings made by hand, not on a device: try a fix first.");
+    }
     audit.limits.insert(audit.limits.end(), files.limits.begin(), files.limits.end());
     return analysis;
 }

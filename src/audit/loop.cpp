@@ -56,11 +56,12 @@ bool is_wait_for_ranks(const Segment& segment) {
 
 class LoopReader {
 public:
-    LoopReader(const Recording& recording, const Trainer& trainer, const RankGroup& group, const Contention& contention)
+    LoopReader(const Recording& recording, const Trainer& trainer, const LoopContext& context)
         : recording_(recording),
           trainer_(trainer),
-          ranks_(static_cast<double>(group.ranks)),
-          contention_(contention),
+          ranks_(static_cast<double>(context.group.ranks)),
+          contention_(context.contention),
+          whole_step_(context.whole_step),
           waits_(recording, trainer, 0, false) {}
 
     void take(const Segment& segment);
@@ -86,11 +87,14 @@ private:
     std::optional<Shares> divide_steps(double receive);
     void set_steps(const Shares& typical);
     void calm();
+    bool leaves_work_behind() const;
+    void wait_for_device(double whole_step);
 
     const Recording& recording_;
     const Trainer& trainer_;
     double ranks_;
     Contention contention_;
+    std::optional<double> whole_step_;
     BatchWaits waits_;
     Nanoseconds wait_ = -1;        // begin of the last wait
     bool training_wait_ = false;   // it was for a batch that is trained on
@@ -320,14 +324,25 @@ void LoopReader::calm() {
     for (replay::StepCost& step : loop.steps) step.cpu *= speed * gang;
 }
 
+bool LoopReader::leaves_work_behind() const {
+    return recording_.uses_device() &&
+           static_cast<double>(left_behind_) > most_left_behind * static_cast<double>(walls_.size());
+}
+
+// The device goes on with a step while the next batch is waited for. In the replay it does so before: with workers, who
+// go on meanwhile, the steps come as fast either way, at the pace of the slower of device and loader.
+void LoopReader::wait_for_device(double whole_step) {
+    for (replay::StepCost& step : recorded_.loop.steps) step.blocked = std::max(step.blocked, whole_step - step.cpu);
+}
+
 Result<RecordedLoop> LoopReader::finish() {
     if (in_step_) drop_step();
     const std::size_t count = walls_.size();
-    if (recording_.uses_device() && static_cast<double>(left_behind_) > most_left_behind * static_cast<double>(count)) {
+    if (leaves_work_behind() && !whole_step_) {
         return fail(
             ErrorCode::unsupported,
             "its steps do not end with a wait for the accelerator, as after loss.item() behind the optimizer, so "
-            "what that takes for one is not known");
+            "what that takes for one is not known; headrace audit --probe measures it");
     }
     if (without_fetch_ * 100 > count) {
         return fail(ErrorCode::not_enough_data, "what its loader's workers did was not recorded");
@@ -353,6 +368,7 @@ Result<RecordedLoop> LoopReader::finish() {
     recorded_.loop.cores =
         replay::Cores::alike(std::max(1.0, recording_.run.info.machine.cores_usable), contention_.added_by_a_core);
     calm();
+    if (leaves_work_behind()) wait_for_device(*whole_step_);
     return std::move(recorded_);
 }
 
@@ -377,14 +393,13 @@ std::string unlike_the_model(const Recording& recording, const Trainer& trainer,
 
 }  // namespace
 
-Result<RecordedLoop> recorded_loop(const Recording& recording, const Trainer& trainer, const RankGroup& group,
-                                   const Contention& contention) {
+Result<RecordedLoop> recorded_loop(const Recording& recording, const Trainer& trainer, const LoopContext& context) {
     if (!trainer.trained) return fail(ErrorCode::unsupported, "no training step was seen");
-    if (std::string why = unlike_the_model(recording, trainer, group); !why.empty()) {
+    if (std::string why = unlike_the_model(recording, trainer, context.group); !why.empty()) {
         return fail(ErrorCode::unsupported, std::move(why));
     }
-    LoopReader reader(recording, trainer, group, contention);
-    SyncCut ranks(group.waits);
+    LoopReader reader(recording, trainer, context);
+    SyncCut ranks(context.group.waits);
     const auto take = [&](const Segment& segment) { reader.take(segment); };
     paint(recording, trainer, [&](const Segment& segment) { ranks.cut(segment, take); });
     return reader.finish();

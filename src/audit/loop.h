@@ -49,9 +49,16 @@ struct RankGroup {
     std::vector<RankWait> waits;  // of this trainer for the last of the others, in order
 };
 
+// What is known of a loop beside its recording.
+struct LoopContext {
+    RankGroup group = {};
+    Contention contention = {};
+    // Seconds of a step whose batch is there, with all that a device does for it; absent where it was not measured.
+    std::optional<double> whole_step = {};
+};
+
 // Of the trainer of a whole run. Errors, each a sentence without its final stop for the reader of a report:
 // unsupported where the replay has no model of how this program is fed; not_enough_data where too little was recorded.
-Result<RecordedLoop> recorded_loop(const Recording& recording, const Trainer& trainer, const RankGroup& group = {},
-                                   const Contention& contention = {});
+Result<RecordedLoop> recorded_loop(const Recording& recording, const Trainer& trainer, const LoopContext& context = {});
 
 }  // namespace headrace::audit

@@ -133,6 +133,7 @@ Run with_worker(const Shape& shape) {
         clock.use(1);
         clock.after(end);
         clock.use(shape.step - shape.idle, 0, shape.threads);
+        if (shape.device > 0) t.interval(Kind::transfer, end + 3e-3, end + 4e-3);  // and nothing waits for it
         t.interval(Kind::forward, end + 2e-3, end + 2)
             .interval(Kind::backward, end + 2, end + shape.step - 1)
             .interval(Kind::optimizer, end + shape.step - 1, end + shape.step);
@@ -341,6 +342,17 @@ TEST(Advice, IsNoneWhereTooLittleIsKnown) {
     EXPECT_NE(headrace::analyze(unlooked).prediction.reason.find("CPU time of its steps"), std::string::npos);
 }
 
+// A host that asks for 8 ms and does not wait: the device takes the 30 ms of the probe, once the loader is faster.
+TEST(Advice, OfADeviceThatGoesOnTakesItsStepsFromTheProbe) {
+    const headrace::Run run = with_worker({.fetch = 40, .blocked = 36, .step = 8, .idle = 6, .device = 1});
+    EXPECT_NE(headrace::analyze(run).prediction.reason.find("--probe measures it"), std::string::npos);
+    const Audit audit = probed(run, made_probe());
+    EXPECT_TRUE(audit.prediction.valid) << audit.prediction.reason;
+    const Finding* finding = finding_of(audit, "input.workers");
+    ASSERT_NE(finding, nullptr);
+    EXPECT_NEAR(finding->gain->ratio.predicted, 40.0 / 31, 0.06);  // 1 ms to receive a batch
+}
+
 // Each rank waits for the batch of the other every second time: a mean step of 32 ms, of which 8 are none of the
 // loader.
 TEST(Advice, OfRanksKnowsThatTheyWaitForEachOther) {
@@ -370,6 +382,9 @@ TEST(Advice, OfADeviceNeedsStepsThatWaitForItAtTheirEnd) {
     const Finding* finding = finding_of(audit, "input.workers");
     ASSERT_NE(finding, nullptr);
     EXPECT_NEAR(finding->gain->ratio.predicted, 60.0 / 20, 0.25);  // then the step is all there is
+    EXPECT_NE(std::find_if(audit.limits.begin(), audit.limits.end(),
+                           [](const std::string& limit) { return limit.find("not on a device") != std::string::npos; }),
+              audit.limits.end());
     shape.device = 0;
     headrace::Run unused = alone(shape);
     unused.info.machine.accelerators = {"NVIDIA A10G"};
