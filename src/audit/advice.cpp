@@ -180,6 +180,7 @@ void add_replayed(const Recording& recording, const Trainer& trainer, const Rank
     const auto batches = static_cast<double>(recorded->measured.size());
     const std::vector<replay::ThreadPoint> threads =
         probe ? thread_points(*probe, beside) : std::vector<replay::ThreadPoint>();
+    const std::string& config = trainer.loaders[*trainer.passes[recorded->pass].used].config;
     const input::LoaderUse use{.recorded = recorded->loop,
                                .collate = recorded->fetched.collate / batches,
                                .loop_seconds = whole,
@@ -188,7 +189,8 @@ void add_replayed(const Recording& recording, const Trainer& trainer, const Rank
                                .passes = recorded->loop.later_passes.size() + 1,
                                .made_anew = starts.training.made_anew,
                                .threads = threads,
-                               .contention_measured = probe.has_value()};
+                               .contention_measured = probe.has_value(),
+                               .divides_itself = is_iterable(config)};
     if (std::optional<Finding> finding = input::advise_workers(use)) {
         if (finding->area == Area::input) finding->loader = loader.made;
         audit.findings.push_back(std::move(*finding));

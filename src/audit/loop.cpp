@@ -380,7 +380,8 @@ std::string unlike_the_model(const Recording& recording, const Trainer& trainer,
     std::set<std::size_t> loaders;
     for (const Pass& pass : trainer.passes) {
         if (pass.training && !pass.used) return "its loader's configuration was not seen";
-        if (pass.training && is_iterable(trainer.loaders[*pass.used].config)) {
+        // Two workers that trained on everything twice would be a mistake of the program.
+        if (pass.training && pass.workers.size() < 2 && is_iterable(trainer.loaders[*pass.used].config)) {
             return "its samples come from an IterableDataset, which each worker would repeat unless it divides itself";
         }
         if (pass.training) loaders.insert(*pass.used);

@@ -70,6 +70,9 @@ void describe_loader(const LoaderUse& use, const Point& best, Finding& finding) 
         finding.remedy += ", with persistent_workers=True, so that they are not started again in each epoch";
     }
     finding.remedy += ".";
+    if (use.divides_itself && best.workers > now.workers) {
+        finding.remedy += " Its IterableDataset has to have a part for each of them, such as a shard.";
+    }
 }
 
 }  // namespace

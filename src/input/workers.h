@@ -27,6 +27,7 @@ struct LoaderUse {
     // Other numbers of intra-op threads whose steps were measured; empty where none was.
     std::span<const ThreadPoint> threads = {};
     bool contention_measured = false;  // what busy cores lose to each other is that of this program
+    bool divides_itself = false;       // the dataset is a stream, of which each worker takes its part
 };
 
 // The same loop with another number of workers.

@@ -1,5 +1,6 @@
-"""An IterableDataset that is shared out over two workers."""
+"""An IterableDataset that is shared out over its workers: two, or as many as the first argument says."""
 
+import sys
 from collections.abc import Iterator
 
 from planted import Program, Sample, Samples, mlp
@@ -21,9 +22,10 @@ class Stream(IterableDataset[Sample]):
             yield self.samples.make(index)
 
 
+WORKERS = int(sys.argv.pop(1)) if len(sys.argv) > 1 and sys.argv[1].isdigit() else 2
 program = Program()
 model = mlp()
 optimizer = torch.optim.SGD(model.parameters(), lr=0.01)
 for _ in range(2):
-    program.epoch(program.loader(Stream(Samples(program.log)), num_workers=2), model, optimizer)
+    program.epoch(program.loader(Stream(Samples(program.log)), num_workers=WORKERS), model, optimizer)
 program.finish(model)

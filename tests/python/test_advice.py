@@ -17,10 +17,14 @@ alone = pytest.mark.alone
 
 
 def advice(tmp_path: Path, *arguments: str) -> dict[str, Any]:
-    """The report of an audit of train.py that predicts; the last one where none did."""
+    """That of train.py."""
+    return predicted(tmp_path, program("train.py", "--batch", str(BATCH), "--epochs", "1", *arguments))
+
+
+def predicted(tmp_path: Path, command: list[str]) -> dict[str, Any]:
+    """The report of an audit that predicts; the last one where none did."""
     report: dict[str, Any] = {}
     for attempt in range(ATTEMPTS):
-        command = program("train.py", "--batch", str(BATCH), "--epochs", "1", *arguments)
         audited = audit(command, home=tmp_path / f"home{attempt}", cwd=tmp_path)
         assert audited.returncode == 0, audited.stderr
         report = audited.report
@@ -65,7 +69,7 @@ def test_steps_that_compute_have_nothing_to_win(tmp_path: Path) -> None:
     [
         (program("loop_background.py"), "loads batches ahead"),
         (program("loop_arrays.py"), "no DataLoader"),
-        (program("loop_stream.py"), "IterableDataset"),
+        (program("loop_stream.py", "1"), "IterableDataset"),
         (program("train.py", "--samples", "64", "--host-ms", "6"), "fewer than 20 steps"),
     ],
 )
@@ -78,6 +82,29 @@ def test_what_the_replay_does_not_know_gets_the_reason(tmp_path: Path, command: 
     assert {one["id"] for one in report["findings"]} <= {"input.persistent_workers"}
     shown = re.sub(r"\s+", " ", audited.stderr.decode())
     assert report["prediction"]["reason"] in shown
+
+
+@alone
+def test_a_stream_is_predicted_where_workers_divide_it_already(tmp_path: Path) -> None:
+    """An IterableDataset with two workers; see above for one."""
+    report = predicted(tmp_path, program("loop_stream.py"))
+    assert report["prediction"]["valid"], report["prediction"]["reason"]
+    [finding] = [one for one in report["findings"] if one["id"] == "input.workers"]
+    assert finding["fix"]["parameters"]["workers"] > 2
+    assert "a part for each of them" in finding["remedy"]
+
+
+@alone
+def test_ranks_that_wait_for_each_other_are_predicted(tmp_path: Path) -> None:
+    """Each waits for the slower of two batches; what it waits for the other is no part of its step."""
+    report = predicted(tmp_path, program("loop_ranks.py"))
+    assert [ledger["rank"] for ledger in report["ranks"]] == [0, 1]
+    assert report["prediction"]["valid"], report["prediction"]
+    [finding] = [one for one in report["findings"] if one["id"] == "input.workers"]
+    advised = finding["fix"]["parameters"]["workers"]
+    assert advised >= 2
+    # Also what the other rank is late for becomes less: a little more than the number of workers.
+    assert 0.75 * advised < finding["gain"]["ratio"]["predicted"] < 1.3 * advised
 
 
 def findings(tmp_path: Path, *arguments: str) -> dict[str, dict[str, Any]]:

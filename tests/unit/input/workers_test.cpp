@@ -30,6 +30,17 @@ TEST(Workers, AreAsManyAsTheCoresNeed) {
               0U);
 }
 
+TEST(Workers, OfAStreamNeedAPartOfIt) {
+    const replay::Loop loop = alike({0, 0.060, 0.001, 0.001}, {0.010, 0}, {.workers = 2}, 8);
+    LoaderUse use = use_of(loop);
+    use.divides_itself = true;
+    EXPECT_NE(advise_workers(use)->remedy.find("a part for each of them"), std::string::npos);
+    const replay::Loop crowded = alike({0, 0.001, 0.005, 0.004}, {0.010, 0}, {.workers = 4}, 1);
+    LoaderUse fewer = use_of(crowded);
+    fewer.divides_itself = true;
+    EXPECT_EQ(advise_workers(fewer)->remedy.find("a part for each of them"), std::string::npos);
+}
+
 TEST(Workers, AreFewerWhereTheyTakeTheCoresOfTheSteps) {
     const replay::Loop loop =
         alike({0, 0.001, 0.005, 0.004}, {0.010, 0}, {.workers = 4, .prefetch_factor = 2, .threads = 1}, 1);
