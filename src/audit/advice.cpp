@@ -161,7 +161,8 @@ void add_costs(const RecordedLoop& recorded, const input::LoopUse& use, Audit& a
 // What the replay says; needs a run that it reproduces.
 void add_replayed(const Recording& recording, const Trainer& trainer, const RankGroup& group,
                   const LoaderStarts& starts, const UserFiles& files, Audit& audit) {
-    const std::optional<Probe>& probe = audit.probe;
+    // Each rank of several is probed beside the others, who may be under other conditions: no figure of their steps.
+    const std::optional<Probe> probe = group.ranks > 1 ? std::nullopt : audit.probe;
     const Beside beside = beside_of(audit);
     LoopContext context{.group = group};
     if (probe) context.contention = contention_of(*probe, beside);
@@ -242,8 +243,8 @@ void add_advice(const Recording& recording, const std::vector<Trainer>& trainers
                 const UserFiles& files, Audit& audit) {
     const Trainer& first = trainers.front();
     const LoaderStarts starts = first.trained ? loader_starts(recording, first) : LoaderStarts();
-    if (trainers.size() > group.ranks) {
-        audit.prediction.reason = sentence("several programs that train beside each other are not predicted");
+    if (trainers.size() > group.ranks && first.world <= trainers.size()) {
+        audit.prediction.reason = sentence("several programs that train are not predicted");
     } else {
         add_replayed(recording, first, group, starts, files, audit);
     }

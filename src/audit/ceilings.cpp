@@ -19,7 +19,8 @@ void add_storage(Audit& audit) {
     const bool from_memory =
         sample.bytes_from_storage.value_or(0) < 0.1 * sample.bytes_requested.value_or(0) || !files.uncached;
     const ReadSpeed& speed = from_memory ? files.cached : *files.uncached;
-    audit.ceilings.push_back({"storage", speed.files_per_second / files.files_per_sample, Basis::measured});
+    const auto ranks = static_cast<double>(audit.ranks.size());
+    audit.ceilings.push_back({"storage", speed.files_per_second / files.files_per_sample / ranks, Basis::measured});
 }
 
 // On batches in memory, where a probe measured that; else from what the steps took without their waits.

@@ -4,6 +4,8 @@
 #include <cmath>
 #include <numeric>
 #include <set>
+#include <string>
+#include <string_view>
 #include <utility>
 
 #include "audit/loader_config.h"
@@ -14,8 +16,10 @@
 namespace headrace::audit {
 namespace {
 
-constexpr double nanosecond = 1e-9;        // seconds
-constexpr double most_left_behind = 0.02;  // of the steps
+constexpr double nanosecond = 1e-9;         // seconds
+constexpr double most_left_behind = 0.02;   // of the steps
+constexpr double most_own_meetings = 0.03;  // of the time of all steps
+constexpr double fewest_meetings = 0.9;     // of the batches
 
 // From just after one wait to just before another: what the thread used for the steps between them.
 struct BetweenLooks {
@@ -33,6 +37,8 @@ struct StepWall {
     double pause = 0;
     double ranks = 0;  // the others were late
 };
+
+bool is_call_of_ranks(const Segment& segment) { return segment.span != nullptr && kind(*segment.span) == Kind::sync; }
 
 bool is_pause(Entry entry) {
     switch (entry) {
@@ -88,6 +94,7 @@ private:
     void set_steps(const Shares& typical);
     void calm();
     bool leaves_work_behind() const;
+    std::string_view unlike_ranks() const;
     void wait_for_device(double whole_step);
 
     const Recording& recording_;
@@ -102,6 +109,7 @@ private:
     bool in_step_ = false;         // which has not ended
     bool device_done_ = false;     // the step has waited for the device since it last asked it for work
     std::size_t left_behind_ = 0;  // steps that ended while the device may have had work of theirs
+    double meetings_ = 0;          // seconds of steps in calls that wait for other ranks
     std::vector<StepWall> walls_;  // of each step
     std::vector<bool> known_;      // its costs are set
     std::optional<Usage> after_;   // what was used just after the wait that began the stretch
@@ -130,6 +138,7 @@ void LoopReader::take(const Segment& segment) {
     } else if (in_step_ && is_wait_for_ranks(segment)) {
         walls_.back().ranks += length;
     } else if (in_step_) {
+        if (is_call_of_ranks(segment)) meetings_ += length;
         (is_pause(segment.entry) ? walls_.back().pause : walls_.back().loop) += length;
     }
 }
@@ -313,7 +322,8 @@ void LoopReader::calm() {
     double gang = 1;
     const bool others = loop.configuration.workers > 0 || ranks_ > 1;
     if (others && threads > 1.5 && ranks_ * (threads + loop.configuration.workers) > loop.cores.count()) {
-        const double beside = std::min(1.0, (ranks_ * fetching + (ranks_ - 1) * stepping) / whole);
+        const double fetchers = loop.configuration.workers > 0 ? ranks_ : ranks_ - 1;
+        const double beside = std::min(1.0, (fetchers * fetching + (ranks_ - 1) * stepping) / whole);
         gang = 1 - beside + beside * contention_.gang;
     }
     for (replay::BatchCost& batch : loop.batches) {
@@ -330,9 +340,23 @@ bool LoopReader::leaves_work_behind() const {
 }
 
 // The device goes on with a step while the next batch is waited for. In the replay it does so before: with workers, who
-// go on meanwhile, the steps come as fast either way, at the pace of the slower of device and loader.
+// go on meanwhile, the steps come as fast either way, at the pace of the slower of device and loader. What a step
+// waited for the device was for it and for those before.
 void LoopReader::wait_for_device(double whole_step) {
-    for (replay::StepCost& step : recorded_.loop.steps) step.blocked = std::max(step.blocked, whole_step - step.cpu);
+    for (replay::StepCost& step : recorded_.loop.steps) step.blocked = std::max(0.0, whole_step - step.cpu);
+}
+
+// Why ranks do not go from step to step as those of the replay do; empty where they do.
+std::string_view LoopReader::unlike_ranks() const {
+    if (ranks_ < 2) return "";
+    const double whole = std::accumulate(recorded_.measured.begin(), recorded_.measured.end(), 0.0);
+    if (meetings_ > most_own_meetings * whole) {
+        return "its ranks wait for each other in calls of the program's own, and what each waited there is not known";
+    }
+    if (static_cast<double>(trainer_.steps.size()) < fewest_meetings * static_cast<double>(walls_.size())) {
+        return "its ranks take several batches for one step of the optimizer, and where they meet is not known";
+    }
+    return "";
 }
 
 Result<RecordedLoop> LoopReader::finish() {
@@ -353,6 +377,9 @@ Result<RecordedLoop> LoopReader::finish() {
     const std::optional<Shares> typical = divide_steps(received);
     if (!typical) return fail(ErrorCode::not_enough_data, "the CPU time of its steps was not recorded");
     set_steps(*typical);
+    if (const std::string_view why = unlike_ranks(); !why.empty()) {
+        return fail(ErrorCode::unsupported, std::string(why));
+    }
     const Pass& pass = trainer_.passes[recorded_.pass];
     const double sent = send(), in_transit = transit(received, sent);
     for (replay::BatchCost& batch : recorded_.loop.batches) {

@@ -33,7 +33,8 @@ void add_probed(const Recording& recording, const input::LoaderUse& loop, const 
                                .made_anew = loop.made_anew,
                                .loader_batch = loader.batch_size,
                                .memory_bytes = audit.run.machine.memory_bytes,
-                               .accelerator = recording.uses_device()};
+                               .accelerator = recording.uses_device(),
+                               .divides_itself = loop.divides_itself};
     if (std::optional<Finding> finding = compute::advise_batch(use)) {
         if (finding->kind == FixKind::loader) finding->loader = loader.made;
         audit.findings.push_back(std::move(*finding));
@@ -45,7 +46,8 @@ void add_probed(const Recording& recording, const input::LoaderUse& loop, const 
 void add_threads(const Recording& recording, const std::vector<Trainer>& trainers, Audit& audit) {
     const bool told = std::any_of(audit.findings.begin(), audit.findings.end(),
                                   [](const Finding& finding) { return finding.fix.threads.has_value(); });
-    if (told || (audit.probe && audit.prediction.valid) || recording.uses_device()) return;
+    const bool probed = audit.probe && audit.prediction.valid && trainers.size() == 1;
+    if (told || probed || recording.uses_device()) return;
     std::vector<compute::ProcessThreads> processes;
     const Range& life = trainers.front().window;
     for (const Trainer& trainer : trainers) {

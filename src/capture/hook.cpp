@@ -36,6 +36,7 @@ PyObject* name_rcvd_idx = nullptr;
 PyObject* name_in_order = nullptr;
 PyObject* name_input_ids = nullptr;
 PyObject* name_numel = nullptr;
+PyObject* name_is_cuda = nullptr;
 PyObject* tensor_type = nullptr;
 PyObject* function_modes = nullptr;
 
@@ -123,6 +124,17 @@ std::uint64_t token_count(PyObject* batch) {
     return number & 0xffffffffU;
 }
 
+// Whether it is a tensor that lies on no device. One that cannot be asked without running the program's code may.
+bool is_on_host(PyObject* object) {
+    if (object == nullptr || !is_plain_tensor(object)) {
+        return false;
+    }
+    PyObject* on_device = PyObject_GetAttr(object, name_is_cuda);
+    PyErr_Clear();
+    Py_XDECREF(on_device);  // of the two that there are one is left
+    return on_device == Py_False;
+}
+
 // Whether an interval of this kind is worth a record here: the outermost one, and nothing inside what is counted whole.
 bool wanted(const Thread* t, Kind kind) {
     if (t->depth == 0) {
@@ -193,6 +205,12 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, PyOb
         case Kind::backward:
             t->header->trains = 1;
             append(t, Kind::backward, start, end - start, address(self), 0);
+            return;
+        case Kind::device_wait:
+        case Kind::transfer:  // the program's tensors have the same methods wherever they lie
+            if (!is_on_host(self) || (hook->kind == Kind::transfer && result != nullptr && !is_on_host(result))) {
+                append(t, hook->kind, start, end - start, address(self), hook->b);
+            }
             return;
         case Kind::iter:
             forget_paces(t);
@@ -578,12 +596,13 @@ bool make_hook_types() {
     name_in_order = PyUnicode_InternFromString("_in_order");
     name_input_ids = PyUnicode_InternFromString("input_ids");
     name_numel = PyUnicode_InternFromString("numel");
+    name_is_cuda = PyUnicode_InternFromString("is_cuda");
     plain_type = make_type(0);
     hook_slots[binding_slot] = {Py_tp_descr_get, slot(hook_bind)};
     // METHOD_DESCRIPTOR lets the interpreter call it as a method without making a bound object first.
     binding_type = make_type(Py_TPFLAGS_METHOD_DESCRIPTOR);
     return name_rcvd_idx != nullptr && name_in_order != nullptr && name_input_ids != nullptr && name_numel != nullptr &&
-           plain_type != nullptr && binding_type != nullptr;
+           name_is_cuda != nullptr && plain_type != nullptr && binding_type != nullptr;
 }
 
 }  // namespace headrace::capture

@@ -82,6 +82,7 @@ void set_fix(const StepUse& use, const replay::Point& point, Finding& finding) {
         finding.fix.threads = point.threads->threads;
         finding.remedy += fmt::format("; call torch.set_num_threads({}) before the training", point.threads->threads);
     }
+    if (use.divides_itself && point.workers > now.workers) finding.remedy += replay::part_for_each_worker;
     finding.remedy +=
         ". There are half as many optimizer steps in an epoch then: set the learning rate and its schedule anew, and "
         "compare the results.";

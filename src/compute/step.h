@@ -25,6 +25,7 @@ struct StepUse {
     std::optional<std::uint64_t> loader_batch = {};  // absent where the program batches by a sampler of its own
     std::int64_t memory_bytes = 0;                   // of the machine; 0: not known
     bool accelerator = false;
+    bool divides_itself = false;  // the dataset is a stream, of which each worker takes its part
 };
 
 // What a step takes under another condition, of what it takes as the program is.

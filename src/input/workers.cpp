@@ -69,10 +69,8 @@ void describe_loader(const LoaderUse& use, const Point& best, Finding& finding) 
         finding.fix.persistent_workers = true;
         finding.remedy += ", with persistent_workers=True, so that they are not started again in each epoch";
     }
+    if (use.divides_itself && best.workers > now.workers) finding.remedy += replay::part_for_each_worker;
     finding.remedy += ".";
-    if (use.divides_itself && best.workers > now.workers) {
-        finding.remedy += " Its IterableDataset has to have a part for each of them, such as a shard.";
-    }
 }
 
 }  // namespace

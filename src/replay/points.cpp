@@ -18,7 +18,7 @@ constexpr double receive_of_collate = 0.5;
 constexpr double transit_at_least = 1e-3;  // seconds
 
 constexpr double as_good = 0.98;               // of the speed of the best point: then the smaller point is as good
-constexpr std::size_t steps_to_search = 2000;  // of a replay that only compares points
+constexpr std::size_t steps_to_search = 2000;  // of all ranks, in a replay that only compares points
 constexpr unsigned most_workers = 16;
 
 bool crowded(const Loop& loop) noexcept {
@@ -67,9 +67,10 @@ Point point_of(const Loop& recorded) noexcept {
 
 Loop middle_of(const Loop& loop) {
     Loop part = loop;
-    if (loop.steps.size() > steps_to_search) {
-        const auto first = static_cast<std::ptrdiff_t>((loop.steps.size() - steps_to_search) / 2);
-        const auto last = first + static_cast<std::ptrdiff_t>(steps_to_search);
+    const std::size_t enough = steps_to_search / loop.configuration.ranks;
+    if (loop.steps.size() > enough) {
+        const auto first = static_cast<std::ptrdiff_t>((loop.steps.size() - enough) / 2);
+        const auto last = first + static_cast<std::ptrdiff_t>(enough);
         part.batches.assign(loop.batches.begin() + first, loop.batches.begin() + last);
         part.steps.assign(loop.steps.begin() + first, loop.steps.begin() + last);
         part.later_passes.clear();

@@ -25,6 +25,10 @@ struct Point {
     const ThreadPoint* threads = nullptr;  // null: as they are
 };
 
+// What the words of a fix add where more workers share a stream.
+inline constexpr std::string_view part_for_each_worker =
+    "; its IterableDataset has to have a part for each of them, such as a shard";
+
 // Whether both mean the same arguments of a loader: without workers there is no prefetch factor.
 bool same_loader(const Point& x, const Point& y) noexcept;
 

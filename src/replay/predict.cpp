@@ -139,7 +139,8 @@ double mean_step(const Loop& loop) { return mean_time(times_of(loop.batches, loo
 
 Gain gain(const Loop& recorded, const Loop& changed, const GainOptions& options) {
     const std::size_t size = recorded.steps.size();
-    const std::size_t measured = whole_steps(std::min(size, options.most_steps), recorded, changed);
+    const std::size_t most = std::max<std::size_t>(1, options.most_steps / recorded.configuration.ranks);
+    const std::size_t measured = whole_steps(std::min(size, most), recorded, changed);
     const std::size_t length = stats::block_length(whole_costs(recorded));
     const std::size_t around = whole_steps(std::max(recorded.together * steps_to_steady(recorded.configuration),
                                                     changed.together * steps_to_steady(changed.configuration)),

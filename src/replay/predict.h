@@ -59,7 +59,7 @@ struct Gain {
 
 struct GainOptions {
     std::size_t replicates = 200;
-    std::size_t most_steps = 4000;  // of a replicate: of more steps, blocks of this many in all stand for all
+    std::size_t most_steps = 4000;  // of a replicate, by all ranks: of more, blocks of this many in all stand for all
     // The standard deviation of the logarithm of the ratio by what the model itself gets wrong.
     double model_error = 0;
     std::uint64_t seed = 0;

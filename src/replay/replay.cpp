@@ -43,7 +43,7 @@ struct Rank {
     Rank(std::size_t first_place, std::size_t batches, unsigned workers)
         : first(first_place), made(workers, 0), making(workers, false), here(batches, false) {}
 
-    std::size_t first;  // place of its first batch and step in those of all
+    std::size_t first;  // so many places further on than the first rank's are its batches and steps
     std::size_t asked = 0;
     std::vector<std::size_t> made;  // batches that each worker has made
     std::vector<bool> making;       // whether it makes one now
@@ -68,9 +68,17 @@ class Simulation {
 public:
     Simulation(std::span<const BatchCost> batches, std::span<const StepCost> steps, const Configuration& configuration,
                const Cores& cores)
-        : batches_(batches), steps_(steps), configuration_(configuration), cores_(cores), times_(steps.size()) {
+        : batches_(batches),
+          steps_(steps),
+          configuration_(configuration),
+          cores_(cores),
+          alone_(cores.rate(configuration.threads)),
+          times_(steps.size()) {
+        const std::size_t filling = std::size_t{2} * configuration.workers * configuration.prefetch_factor;
+        shared_ = std::min(std::max<std::size_t>(filling, 1), steps.size());
         for (std::size_t rank = 0; rank < configuration.ranks; ++rank) {
-            ranks_.emplace_back(rank * steps.size() / configuration.ranks, batches.size(), configuration.workers);
+            const std::size_t first = rank * (steps.size() - shared_) / configuration.ranks;
+            ranks_.emplace_back(first, batches.size(), configuration.workers);
         }
     }
 
@@ -78,8 +86,9 @@ public:
 
 private:
     std::size_t place(const Rank& rank, std::size_t number) const noexcept {
+        if (number < shared_) return number;
         const std::size_t place = rank.first + number;
-        return place < steps_.size() ? place : place - steps_.size();
+        return place < steps_.size() ? place : place - (steps_.size() - shared_);
     }
     const BatchCost& batch(const Rank& rank, std::size_t number) const { return batches_[place(rank, number)]; }
     const StepCost& step(const Rank& rank) const { return steps_[place(rank, rank.step)]; }
@@ -95,16 +104,18 @@ private:
     void worker_is_done();
     void trainer_is_done(Rank& rank);
     double wanted() const;
-    double rate_of(const Rank& rank, double all) const;
+    double speed_of(const Rank& rank, double all, double rate) const;
 
     std::span<const BatchCost> batches_;
     std::span<const StepCost> steps_;
     Configuration configuration_;
     const Cores& cores_;
+    double alone_;  // what one of the threads of a step does in a second, nothing beside them
 
     double now_ = 0;
     std::vector<Rank> ranks_;
-    std::size_t met_ = 0;  // ranks that wait for the others at the end of their step
+    std::size_t shared_ = 0;  // places at the begin that are those of all ranks: what is warm-up is so for all
+    std::size_t met_ = 0;     // ranks that wait for the others at the end of their step
 
     // The workers of all ranks. All that compute are equally fast, so one sum of the work that each of them would have
     // done so far says who is done next: a batch is done at the sum when it began plus its cost.
@@ -124,12 +135,12 @@ double Simulation::wanted() const {
     return all;
 }
 
-// The speed of a training thread that works, beside all that do.
-double Simulation::rate_of(const Rank& rank, double all) const {
-    if (rank.doing != Doing::computing) return cores_.rate(all);
+// The speed of a training thread that works, where one of `all` threads has `rate`.
+double Simulation::speed_of(const Rank& rank, double all, double rate) const {
+    if (rank.doing != Doing::computing) return rate;
     const double threads = configuration_.threads;
     const bool crowded = threads > 1 && all > threads && all > cores_.count();
-    return cores_.rate(all) / cores_.rate(threads) * (crowded ? configuration_.gang : 1);
+    return rate / alone_ * (crowded ? configuration_.gang : 1);
 }
 
 void Simulation::ask_for(Rank& rank, std::size_t batches) {
@@ -238,21 +249,21 @@ void Simulation::trainer_is_done(Rank& rank) {
 // Goes on to the next thing that happens, and lets it happen.
 void Simulation::advance() {
     const double all = wanted();
-    const double workers = computing_.empty() ? 0 : cores_.rate(all);
-    const double worker_done = computing_.empty() ? never : now_ + (computing_.top().at - work_) / workers;
+    const double rate = all > 0 ? cores_.rate(all) : 1;
+    const double worker_done = computing_.empty() ? never : now_ + (computing_.top().at - work_) / rate;
     double next = std::min({worker_done, next_of(blocked_), next_of(in_transit_)});
     Rank* trainer = nullptr;  // that is done then, before any worker
     for (Rank& rank : ranks_) {
         double done = never;
-        if (rank.works()) done = now_ + rank.left / rate_of(rank, all);
+        if (rank.works()) done = now_ + rank.left / speed_of(rank, all, rate);
         if (rank.sleeps()) done = rank.until;
         if (done >= next) continue;
         next = done;
         trainer = &rank;
     }
-    work_ += workers * (next - now_);
+    if (!computing_.empty()) work_ += rate * (next - now_);
     for (Rank& rank : ranks_) {
-        if (rank.works()) rank.left -= rate_of(rank, all) * (next - now_);
+        if (rank.works()) rank.left -= speed_of(rank, all, rate) * (next - now_);
     }
     now_ = next;
     if (trainer != nullptr) {

@@ -10,8 +10,8 @@
 // storage, the network or a device does not. Times and costs are in seconds.
 //
 // Ranks that train together are alike: each has such workers and such a training thread, and each goes through the same
-// batches and steps from another place on. They share the cores, a step ends when all of them have done theirs, and they
-// pause together.
+// batches and steps from another place on. They share the cores, a step ends when all of them have done theirs, and
+// they pause together.
 #pragma once
 
 #include <span>

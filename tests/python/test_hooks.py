@@ -231,6 +231,31 @@ def test_an_optimizer_whose_step_is_compiled(options: tuple[str, ...], tmp_path:
     assert ended.report["overhead"]["hooks_disabled"] == 0
 
 
+# The device is not there: torch is told that its CUDA is up, which is when the hooks for it go in.
+HAS_A_DEVICE = """
+import torch
+torch.cuda._initialized = True
+torch.cuda._lazy_init()
+ones = torch.ones(3)
+print(ones.sum().item(), ones.tolist(), ones.numpy(), ones.cpu() is ones, ones.to(torch.float64), bool(ones[0]))
+print(torch.nn.Parameter(ones).to(torch.float64), torch.nn.Parameter(ones).tolist())
+torch.cuda._initialized = False  # what asks it for its memory at the end would find none
+"""
+
+
+def test_tensors_of_the_host_are_no_device(tmp_path: Path) -> None:
+    """What asks a tensor for its numbers waits for a device only where one has it; other types are not asked."""
+    command = [sys.executable, "-c", HAS_A_DEVICE]
+    plain = run(command, cwd=tmp_path)
+    assert plain.returncode == 0, plain.stderr.decode()
+    ended = audit(command, home=tmp_path / "home", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (0, plain.stdout), ended.stderr.decode()
+    [waits], [transfers] = ask(
+        tmp_path / "home", "SELECT count(*) FROM span WHERE kind = 23", "SELECT count(*) FROM span WHERE kind = 24"
+    )
+    assert (waits, transfers) == ((1,), (1,))  # of the parameters
+
+
 def test_max_steps_counts_the_steps_of_each_rank(tmp_path: Path) -> None:
     """Of two ranks that train at once, the one that is furthest ends the recording."""
     train = (

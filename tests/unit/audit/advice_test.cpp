@@ -356,7 +356,7 @@ TEST(Advice, OfADeviceThatGoesOnTakesItsStepsFromTheProbe) {
 // Each rank waits for the batch of the other every second time: a mean step of 32 ms, of which 8 are none of the
 // loader.
 TEST(Advice, OfRanksKnowsThatTheyWaitForEachOther) {
-    const Shape shape{.steps = 62, .fetch = 20, .blocked = 14, .step = 8, .idle = 7, .ranks = 2, .uneven = 4};
+    const Shape shape{.steps = 63, .fetch = 20, .blocked = 14, .step = 8, .idle = 7, .ranks = 2, .uneven = 4};
     headrace::Run run = alone(shape);
     run.info.machine.cores_usable = 16;
     const Audit audit = headrace::analyze(run);
