@@ -141,6 +141,13 @@ def print_table(rows: Sequence[Sequence[str]]) -> None:
         print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
 
 
+def print_markdown(rows: Sequence[Sequence[str]]) -> None:
+    """The same as a table of Markdown."""
+    head, *rest = rows
+    for row in [head, ["---"] * len(head), *rest]:
+        print(f"| {' | '.join(row)} |")
+
+
 def machine() -> dict[str, object]:
     """What a figure has to name: the machine, the versions, and how busy the machine was before."""
     cpu = platform.processor() or platform.machine()

@@ -36,7 +36,7 @@ from accuracy.cases import (
     predictions,
     target,
 )
-from common import ROOT, Progress, clean_environment, exit_code, machine, print_table
+from common import ROOT, Progress, clean_environment, exit_code, machine, print_markdown, print_table
 
 
 class Kept:
@@ -205,6 +205,7 @@ def arguments() -> argparse.Namespace:
         "--predict", action="store_true", help="measure nothing: predict again from the runs in --runs, and show it"
     )
     parser.add_argument("--show", action="store_true", help="measure nothing: show what is kept")
+    parser.add_argument("--markdown", action="store_true", help="print the tables as the documents have them")
     parser.add_argument("--data", type=Path, default=ROOT / ".cache" / "corpus", help="the photos")
     parser.add_argument("--headrace", type=Path, default=ROOT / ".venv" / "bin" / "headrace")
     return parser.parse_args()
@@ -234,9 +235,10 @@ def main() -> int:
     joint = [row for one in programs for row in joint_of(one, kept.programs[one.name])]
     if len(kept.machines) > 1:
         print(f"Measured on different machines: {', '.join(sorted(kept.machines))}")
-    print_table([["program", "recorded", "finding", "predicted", "measured", ""], *map(shown, cases)])
+    table = print_markdown if options.markdown else print_table
+    table([["program", "recorded", "finding", "predicted", "measured", ""], *map(shown, cases)])
     print()
-    print_table([["program", "recorded", "advised", "best", "slower"], *map(shown_joint, joint)])
+    table([["program", "recorded", "advised", "best", "slower"], *map(shown_joint, joint)])
     print("\nCriteria")
     criteria = list(criteria_of(cases, joint))
     for one in criteria:
