@@ -88,10 +88,6 @@ bool holds(const Reproduction& reproduction) noexcept {
     return std::abs(reproduction.mean_error) <= most_mean_error && std::abs(reproduction.p95_error) <= most_p95_error;
 }
 
-std::size_t steps_to_steady(const Configuration& configuration) noexcept {
-    return std::size_t{2} * configuration.workers * configuration.prefetch_factor;
-}
-
 std::optional<Reproduction> reproduce(const Loop& recorded, std::span<const double> measured, std::size_t fewest) {
     std::vector<std::size_t> ends = recorded.later_passes;
     ends.push_back(recorded.steps.size());

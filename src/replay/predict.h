@@ -35,9 +35,6 @@ inline constexpr double most_mean_error = 0.05, most_p95_error = 0.10;
 // Whether it is near enough for a prediction.
 bool holds(const Reproduction& reproduction) noexcept;
 
-// So many steps come before the loop is steady: its queues are filled twice.
-std::size_t steps_to_steady(const Configuration& configuration) noexcept;
-
 // `measured` is the time of each step in seconds, from when its batch was wanted to its end, as many as steps. The
 // first ones of each pass, before the loop is steady, do not count; none where fewer than `fewest` are left.
 std::optional<Reproduction> reproduce(const Loop& recorded, std::span<const double> measured, std::size_t fewest = 1);

@@ -74,8 +74,7 @@ public:
           cores_(cores),
           alone_(cores.rate(configuration.threads)),
           times_(steps.size()) {
-        const std::size_t filling = std::size_t{2} * configuration.workers * configuration.prefetch_factor;
-        shared_ = std::min(std::max<std::size_t>(filling, 1), steps.size());
+        shared_ = std::min(std::max<std::size_t>(steps_to_steady(configuration), 1), steps.size());
         for (std::size_t rank = 0; rank < configuration.ranks; ++rank) {
             const std::size_t first = rank * (steps.size() - shared_) / configuration.ranks;
             ranks_.emplace_back(first, batches.size(), configuration.workers);
@@ -306,6 +305,10 @@ std::vector<StepTime> without_workers(std::span<const BatchCost> batches, std::s
 }
 
 }  // namespace
+
+std::size_t steps_to_steady(const Configuration& configuration) noexcept {
+    return std::size_t{2} * configuration.workers * configuration.prefetch_factor;
+}
 
 std::vector<StepTime> replay(std::span<const BatchCost> batches, std::span<const StepCost> steps,
                              const Configuration& configuration, const Cores& cores) {

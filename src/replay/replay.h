@@ -14,6 +14,7 @@
 // they pause together.
 #pragma once
 
+#include <cstddef>
 #include <span>
 #include <vector>
 
@@ -45,6 +46,9 @@ struct Configuration {
     double gang = 1;
     unsigned ranks = 1;  // that train together on these cores; at least 1
 };
+
+// So many steps come before the loop is steady: its queues are filled twice.
+std::size_t steps_to_steady(const Configuration& configuration) noexcept;
 
 // When the training thread (of several ranks, that of the first) wanted a batch, when it had it, and when it was done
 // with it, from the start of the loop. What is between the end of a step and the next one's begin is the pause.
