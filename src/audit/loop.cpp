@@ -38,8 +38,6 @@ struct StepWall {
     double ranks = 0;  // the others were late
 };
 
-bool is_call_of_ranks(const Segment& segment) { return segment.span != nullptr && kind(*segment.span) == Kind::sync; }
-
 bool is_pause(Entry entry) {
     switch (entry) {
         case Entry::startup_launch:
@@ -59,6 +57,8 @@ bool is_pause(Entry entry) {
 bool is_wait_for_ranks(const Segment& segment) {
     return segment.entry == Entry::sync && segment.span != nullptr && kind(*segment.span) == Kind::backward;
 }
+
+bool is_call_of_ranks(const Segment& segment) { return segment.span != nullptr && kind(*segment.span) == Kind::sync; }
 
 class LoopReader {
 public:

@@ -77,18 +77,26 @@ TEST(OutsideView, FindsKnownPhases) {
     EXPECT_NEAR(static_cast<double>(outside.read_bytes), 160.0 * mebibyte, 100);
 }
 
+// Three parts of two seconds, of which `use` adds what is used in a millisecond; a look every 100 ms, of which one
+// comes `late` milliseconds after each change.
+template <class Use>
+std::vector<OutsidePhase> phases_looked_at(int late, Use use) {
+    headrace::Run run = run_with({});
+    OutsidePoint point = run.outside.front();
+    for (int ms = 1; ms <= 6000; ++ms) {
+        point.when += 1'000'000;
+        use((ms - 1) / 2000, point);
+        if ((ms + 100 - late) % 100 == 0) run.outside.push_back(point);
+    }
+    run.info.ended_ns = run.outside.back().when;
+    return outside_view(run).value().phases;
+}
+
 // Looks fall where they like: the first and the last point of a phase hold some of what its neighbours did.
 TEST(OutsideView, NamesAPhaseByWhatIsWhollyInIt) {
-    for (int late = 5; late < 100; late += 10) {  // milliseconds from a change to the next look
-        headrace::Run run = run_with({});
-        OutsidePoint point = run.outside.front();
-        for (int ms = 1; ms <= 6000; ++ms) {
-            point.when += 1'000'000;
-            point.cpu_ns += ms <= 2000 || ms > 4000 ? 2'000'000 : 0;
-            if ((ms + 100 - late) % 100 == 0) run.outside.push_back(point);
-        }
-        run.info.ended_ns = run.outside.back().when;
-        const std::vector<OutsidePhase> phases = outside_view(run).value().phases;
+    for (int late = 5; late < 100; late += 10) {
+        const std::vector<OutsidePhase> phases =
+            phases_looked_at(late, [](int part, OutsidePoint& point) { point.cpu_ns += part == 1 ? 0 : 2'000'000; });
         ASSERT_EQ(phases.size(), 3U) << late;
         EXPECT_EQ(phases[0].what, Activity::computing) << late;
         EXPECT_EQ(phases[1].what, Activity::idle) << late;
@@ -100,17 +108,11 @@ TEST(OutsideView, NamesAPhaseByWhatIsWhollyInIt) {
 // gigabytes a second was of the one by its CPU time and of the other by its bytes, and made a phase of its own of its
 // neighbours.
 TEST(OutsideView, EndsAPhaseInTheLookThatHoldsItsEnd) {
-    for (int late = 5; late < 100; late += 5) {  // milliseconds from a change to the next look
-        headrace::Run run = run_with({});
-        OutsidePoint point = run.outside.front();
-        for (int ms = 1; ms <= 6000; ++ms) {
-            point.when += 1'000'000;
-            point.cpu_ns += ms <= 2000 ? 0 : ms <= 4000 ? 1'990'000 : 450'000;
-            point.written_bytes += ms > 4000 ? 3'000'000 : 0;
-            if ((ms + 100 - late) % 100 == 0) run.outside.push_back(point);
-        }
-        run.info.ended_ns = run.outside.back().when;
-        const std::vector<OutsidePhase> phases = outside_view(run).value().phases;
+    for (int late = 5; late < 100; late += 5) {
+        const std::vector<OutsidePhase> phases = phases_looked_at(late, [](int part, OutsidePoint& point) {
+            point.cpu_ns += part == 0 ? 0 : part == 1 ? 1'990'000 : 450'000;
+            point.written_bytes += part == 2 ? 3'000'000 : 0;
+        });
         ASSERT_EQ(phases.size(), 3U) << late;
         EXPECT_EQ(phases[1].what, Activity::computing) << late;
         EXPECT_EQ(phases[2].what, Activity::writing) << late;
