@@ -214,6 +214,7 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     """Measures, prints, and gives the exit code."""
     options = arguments()
+    options.runs = options.runs and options.runs.resolve()  # programs run in another folder
     wanted = options.programs.split(",")
     unknown = set(wanted) - {one.name for one in LIST}
     if unknown:

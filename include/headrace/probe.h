@@ -20,6 +20,7 @@ struct ProbeCase {
     double low = 0;
     double high = 0;
     std::uint64_t steps = 0;
+    std::optional<double> cpu_seconds = {};  // of the training thread for such a step, the median of the blocks
     bool channels_last = false;  // the model's convolutions in that memory format, which it has not by itself
     // The most that the process had in memory meanwhile, and on its device; absent where it could not be measured.
     std::optional<std::int64_t> host_peak_bytes = {};
@@ -80,7 +81,10 @@ struct Probe {
     std::optional<SampleFiles> files;                    // absent where no file was seen being opened for a sample
     std::optional<Decoding> decoding;                    // absent where Pillow decodes no JPEG files
     std::optional<StartupInputs> startup = {};           // absent where it reads nothing
-    std::optional<Pickled> dataset = {};                 // absent where workers are forked, or there are none
+    // CPU seconds for a batch of a worker that a loader without workers was given, beside the steps; absent where that
+    // was not measured.
+    std::optional<double> worker_cpu_seconds = {};
+    std::optional<Pickled> dataset = {};  // absent where workers are forked, or there are none
 };
 
 // The case of the program as it is, its loader stopped, or null.

@@ -79,6 +79,12 @@ struct HotLine {
     std::uint64_t count = 0;  // looks that found a thread here, the rarer ones counted as often as they are rarer
 };
 
+// CPU seconds for a byte of memory that two processes share, when it is touched for the first time; 0 where unknown.
+struct SharedMemoryCost {
+    double write = 0;  // by the process that makes it
+    double read = 0;   // by the one that gets it
+};
+
 struct Machine {
     std::string host;
     std::string system;             // kernel name and release
@@ -87,6 +93,7 @@ struct Machine {
     int cores = 0;                  // online on the machine
     std::int64_t memory_bytes = 0;  // least of physical memory and cgroup limit
     std::vector<std::string> accelerators;
+    SharedMemoryCost shared_memory;
 };
 
 // Which boot of which kernel it is, and which processes its process ids name.

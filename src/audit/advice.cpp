@@ -16,6 +16,7 @@
 #include "audit/loop.h"
 #include "audit/starts.h"
 #include "audit/step_advice.h"
+#include "audit/transport.h"
 #include "evaluate/sample.h"
 #include "input/collation.h"
 #include "input/first_start.h"
@@ -30,7 +31,8 @@
 namespace headrace::audit {
 namespace {
 
-constexpr std::size_t fewest_steps = 20;  // that are steady, to compare with a replay
+constexpr double supposed_crowding = 0.9;  // where a run without workers does not tell
+constexpr std::size_t fewest_steps = 20;   // that are steady, to compare with a replay
 
 std::string sentence(const std::string& why) { return "Nothing is predicted: " + why + "."; }
 
@@ -54,14 +56,16 @@ Prediction check(RecordedLoop& recorded) {
         prediction.reason = sentence("fewer than 20 steps were recorded after the loader's queues were full");
         return prediction;
     }
-    const double crowding = replay::crowding(recorded.loop, recorded.measured, *reproduction);
+    const bool alone = recorded.loop.configuration.workers == 0 && recorded.loop.configuration.ranks == 1;
+    const double crowding =
+        alone ? supposed_crowding : replay::crowding(recorded.loop, recorded.measured, *reproduction);
     if (crowding < 1) {
         recorded.loop.cores = recorded.loop.cores.crowded(crowding);
         reproduction = replay::reproduce(recorded.loop, recorded.measured, fewest_steps);
     }
     prediction.mean_error = reproduction->mean_error;
     prediction.p95_error = reproduction->p95_error;
-    prediction.crowded_cores = crowding;
+    prediction.crowded_cores = alone ? 1 : crowding;
     prediction.valid = replay::holds(*reproduction);
     if (!prediction.valid) prediction.reason = sentence(unlike(*reproduction));
     return prediction;
@@ -123,11 +127,10 @@ prep::SampleUse sample_use(const Contents& contents, const RecordedLoop& recorde
             .free_memory_bytes = peak > 0 ? std::max(0.0, memory - peak) : 0};
 }
 
-std::optional<Finding> cache_finding(const Recording& recording, const Trainer& trainer, const RecordedLoop& recorded,
-                                     const Audit& audit) {
-    if (recording.kinds[static_cast<std::size_t>(Kind::content)] == 0) return std::nullopt;
+std::optional<Finding> cache_finding(const Contents& contents, const RecordedLoop& recorded, const Audit& audit) {
+    if (contents.looks == 0) return std::nullopt;
     if (recorded.loop.configuration.ranks > 1) return std::nullopt;  // which samples are a rank's differs by the epoch
-    const prep::SampleUse use = sample_use(contents_of(recording, trainer), recorded, audit);
+    const prep::SampleUse use = sample_use(contents, recorded, audit);
     std::vector<prep::BatchSamples> made;
     for (const SampleCost& samples : recorded.samples) made.push_back({samples.cpu, samples.samples});
     const double error =
@@ -173,32 +176,33 @@ void add_replayed(const Recording& recording, const Trainer& trainer, const Rank
         return;
     }
     const Loader& loader = audit.loaders.front();
-    recorded->loop.configuration.prefetch_factor = static_cast<unsigned>(loader.prefetch_factor.value_or(2));
     audit.prediction = check(*recorded);
     add_ceilings(*recorded, audit);
     if (!audit.prediction.valid) return;
     const double whole = std::accumulate(recorded->measured.begin(), recorded->measured.end(), 0.0);
-    const auto batches = static_cast<double>(recorded->measured.size());
     const std::vector<replay::ThreadPoint> threads =
         probe ? thread_points(*probe, beside) : std::vector<replay::ThreadPoint>();
+    const bool hashed = recording.kinds[static_cast<std::size_t>(Kind::content)] > 0;
+    const Contents contents = hashed ? contents_of(recording, trainer) : Contents();
     const std::string& config = trainer.loaders[*trainer.passes[recorded->pass].used].config;
-    const input::LoaderUse use{.recorded = recorded->loop,
-                               .collate = recorded->fetched.collate / batches,
-                               .loop_seconds = whole,
-                               .wait_share = share_of_waits(*recorded, whole),
-                               .persistent = loader.persistent,
-                               .passes = recorded->loop.later_passes.size() + 1,
-                               .made_anew = starts.training.made_anew,
-                               .threads = threads,
-                               .contention_measured = probe.has_value(),
-                               .divides_itself = is_iterable(config)};
+    const input::LoaderUse use{
+        .recorded = recorded->loop,
+        .transport = transport_of(*recorded, contents, audit.run.machine, probe ? &*probe : nullptr),
+        .loop_seconds = whole,
+        .wait_share = share_of_waits(*recorded, whole),
+        .persistent = loader.persistent,
+        .passes = recorded->loop.later_passes.size() + 1,
+        .made_anew = starts.training.made_anew,
+        .threads = threads,
+        .contention_measured = probe.has_value(),
+        .divides_itself = is_iterable(config)};
     if (std::optional<Finding> finding = input::advise_workers(use)) {
         if (finding->area == Area::input) finding->loader = loader.made;
         audit.findings.push_back(std::move(*finding));
     }
     add_costs(*recorded, {recorded->loop, whole}, audit);
     if (probe) add_probed(recording, use, *probe, audit);
-    add(audit, cache_finding(recording, trainer, *recorded, audit));
+    add(audit, cache_finding(contents, *recorded, audit));
     add_cores(recorded->loop, threads, files, audit);
 }
 

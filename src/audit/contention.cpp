@@ -19,9 +19,20 @@ double speed_beside(const Probe& probe, std::uint64_t threads) {
     return alone != nullptr && loaded != nullptr ? alone->median / loaded->median : 0;
 }
 
+// The same of what it does in a second of CPU time, where that was measured: neither a wait for a core nor one for the
+// interpreter's lock, which the thread that takes the loader's batches holds now and then, is in it.
+double cpu_speed_beside(const Probe& probe, std::uint64_t threads) {
+    const ProbeCase* alone = case_of_threads(probe, false, threads);
+    const ProbeCase* loaded = case_of_threads(probe, true, threads);
+    if (alone == nullptr || loaded == nullptr || !(alone->cpu_seconds > 0.0) || !(loaded->cpu_seconds > 0.0)) {
+        return speed_beside(probe, threads);
+    }
+    return *alone->cpu_seconds / *loaded->cpu_seconds;
+}
+
 // One thread beside others that have cores too: what is lost is lost to shared caches and memory.
 double added_of(const Probe& probe, const Beside& beside) {
-    const double speed = speed_beside(probe, 1);
+    const double speed = cpu_speed_beside(probe, 1);
     if (speed <= 0 || beside.others <= 0 || beside.cores <= 1) return Contention().added_by_a_core;
     // rate(1 + others) = (1 + added * more) / (1 + others), with `more` cores that are busy beside the first.
     const double more = std::min(beside.others, beside.cores - 1);

@@ -6,11 +6,13 @@
 #include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 
 #include "audit/loader_config.h"
 #include "audit/timeline.h"
 #include "audit/waits.h"
+#include "replay/points.h"
 #include "stats/quantile.h"
 
 namespace headrace::audit {
@@ -20,6 +22,7 @@ constexpr double nanosecond = 1e-9;         // seconds
 constexpr double most_left_behind = 0.02;   // of the steps
 constexpr double most_own_meetings = 0.03;  // of the time of all steps
 constexpr double fewest_meetings = 0.9;     // of the batches
+constexpr double sent_for_sure = 1e-3;      // seconds after the CPU time of sending
 
 // From just after one wait to just before another: what the thread used for the steps between them.
 struct BetweenLooks {
@@ -29,6 +32,20 @@ struct BetweenLooks {
     double run_queue;
     double process_cpu;       // likewise
     std::size_t inner_waits;  // whose CPU time is still in it
+};
+
+// Of a batch from a worker: when its fetch ended, and the begin and the end of taking it.
+struct Way {
+    std::size_t batch;
+    Nanoseconds made;
+    Nanoseconds begin;
+    Nanoseconds end;
+    bool received;  // by the training thread from the worker itself, and recorded
+    bool busy;      // its worker was at another fetch while it was taken
+
+    // Seconds after the end of its fetch.
+    double asked() const { return static_cast<double>(begin - made) * nanosecond; }
+    double taken() const { return static_cast<double>(end - made) * nanosecond; }
 };
 
 // What a step took of the time, without its wait.
@@ -60,6 +77,15 @@ bool is_wait_for_ranks(const Segment& segment) {
 
 bool is_call_of_ranks(const Segment& segment) { return segment.span != nullptr && kind(*segment.span) == Kind::sync; }
 
+// CPU times of a machine on which each does less in a second.
+void slow(replay::Loop& loop, const replay::Speeds& speeds) {
+    for (replay::BatchCost& batch : loop.batches) {
+        batch.cpu *= speeds.fetching;
+        batch.receive *= speeds.fetching;
+    }
+    for (replay::StepCost& step : loop.steps) step.cpu *= speeds.stepping;
+}
+
 class LoopReader {
 public:
     LoopReader(const Recording& recording, const Trainer& trainer, const LoopContext& context)
@@ -81,15 +107,17 @@ private:
     };
 
     void begin_batch(const BatchWait& wait);
-    void end_pass();
+    void begin_pass(const Pass& pass);
     void drop_step();
     void add_batch(const BatchWait& wait);
     void close_stretch(const BatchWait& wait);
     void see_device(const Span& span);
+    void take_start(const BatchWait& wait);
     void take_receive(const BatchWait& wait);
     double receive() const;
     double send() const;
-    double transit(double receive, double send) const;
+    void set_ways(double receive, double send);
+    double threads_together(double receive) const;
     std::optional<Shares> divide_steps(double receive);
     void set_steps(const Shares& typical);
     void calm();
@@ -117,7 +145,12 @@ private:
     double inner_cpu_ = 0;         // of its waits
     std::size_t inner_waits_ = 0;
     std::vector<BetweenLooks> stretches_;
-    std::vector<double> latencies_;  // from the end of the fetch of a batch that was waited for to the end of its wait
+    std::vector<Way> ways_;           // of batches of workers
+    std::size_t asked_ahead_ = 0;     // batches of this pass
+    std::vector<Nanoseconds> taken_;  // when each batch of it was
+    bool pinned_ = false;             // by a thread of the program, which takes them from workers
+    std::unordered_map<std::uint32_t, std::vector<std::size_t>> ways_of_;  // the last ones of each of its workers
+    std::vector<double> starts_;  // nanoseconds until a worker began a fetch that it was asked for and could begin
     double receive_cpu_ = 0;
     std::size_t receives_ = 0;
     std::size_t without_fetch_ = 0;
@@ -169,11 +202,12 @@ void LoopReader::begin_batch(const BatchWait& wait) {
         return;
     }
     if (wait.pass != pass_ && !walls_.empty()) recorded_.loop.later_passes.push_back(walls_.size());
-    if (wait.pass != pass_) after_.reset();
+    if (wait.pass != pass_) begin_pass(*wait.pass);
     pass_ = wait.pass;
     recorded_.pass = static_cast<std::size_t>(pass_ - trainer_.passes.data());
     in_step_ = true;
     add_batch(wait);
+    if (!wait.pass->workers.empty()) take_start(wait);
     take_receive(wait);
     if (wait.before) {
         after_ = wait.after;
@@ -183,11 +217,23 @@ void LoopReader::begin_batch(const BatchWait& wait) {
     }
 }
 
+void LoopReader::begin_pass(const Pass& pass) {
+    after_.reset();
+    taken_.clear();
+    ways_of_.clear();
+    if (pass.workers.empty() || !pass.used) return;
+    const Loader loader = loader_of(trainer_.loaders[*pass.used].config, true);
+    pinned_ = loader.pin_memory && recording_.uses_device();
+    asked_ahead_ = pass.workers.size() * std::max<std::size_t>(1, loader.prefetch_factor.value_or(2));
+}
+
 void LoopReader::drop_step() {
     walls_.pop_back();
     recorded_.loop.batches.pop_back();
     recorded_.samples.pop_back();
     recorded_.measured.pop_back();
+    if (!ways_.empty() && ways_.back().batch == walls_.size()) ways_.pop_back();
+    ways_of_.clear();
     if (!recorded_.loop.later_passes.empty() && recorded_.loop.later_passes.back() == walls_.size()) {
         recorded_.loop.later_passes.pop_back();
     }
@@ -210,8 +256,10 @@ void LoopReader::add_batch(const BatchWait& wait) {
         recorded_.fetched.collate += fetch->collate_cpu * nanosecond;
         if (alone) {
             inside = std::max(0.0, inside - whole);
-        } else if (fetch->end > wait.span.start) {
-            latencies_.push_back(static_cast<double>(end_of(wait.span) - fetch->end) * nanosecond);
+        } else {
+            const Received taken = wait.received.value_or(Received{wait.span.start, end_of(wait.span)});
+            ways_.push_back({recorded_.loop.batches.size(), fetch->end, taken.begin, taken.end,
+                             wait.received.has_value() && !pinned_, false});
         }
     } else {
         ++without_fetch_;
@@ -223,6 +271,22 @@ void LoopReader::add_batch(const BatchWait& wait) {
     recorded_.loop.batches.push_back({cost.blocked * nanosecond, cost.cpu * nanosecond, 0, 0});
     recorded_.measured.push_back(static_cast<double>(wait.span.duration) * nanosecond);
     walls_.emplace_back();
+}
+
+// A worker begins a fetch when it is done with the one before and has been asked for it: when a batch was taken that
+// many before. What is between is the way of the request, and the interpreter's lock that another thread has.
+void LoopReader::take_start(const BatchWait& wait) {
+    const std::size_t number = taken_.size();
+    taken_.push_back(end_of(wait.span));
+    if (!wait.fetch) return;
+    std::vector<std::size_t>& last = ways_of_[wait.fetch->worker];
+    if (!last.empty()) {
+        const Nanoseconds asked = number < asked_ahead_ ? wait.pass->iter_begin : taken_[number - asked_ahead_];
+        starts_.push_back(static_cast<double>(wait.fetch->begin - std::max(asked, ways_[last.back()].made)));
+    }
+    std::erase_if(last, [&](std::size_t way) { return ways_[way].end < wait.fetch->begin; });
+    for (const std::size_t way : last) ways_[way].busy = ways_[way].busy || ways_[way].begin < wait.fetch->end;
+    last.push_back(ways_.size() - 1);
 }
 
 void LoopReader::take_receive(const BatchWait& wait) {
@@ -260,14 +324,60 @@ double LoopReader::send() const {
     return batches > 0 ? cpu / batches : 0;
 }
 
-double LoopReader::transit(double receive, double send) const {
-    return std::max(0.0, stats::median(latencies_).value_or(0) - receive - send);
+// How a worker's batch came to the training thread. What is there when it is asked for is still waited for: its memory
+// is handed over by a thread of the worker, which needs the interpreter's lock that the worker's next fetch holds. So
+// does the thread that sends, and how long either takes differs from batch to batch. What was not there came later by
+// its transit; of what was, that is at most the time that there was, and those of others stand for it, in their order.
+void LoopReader::set_ways(double receive, double send) {
+    const auto was_there = [&](const Way& way) { return way.asked() > send + sent_for_sure; };
+    const auto handed = [&](const Way& way) { return std::max(0.0, way.taken() - way.asked() - receive); };
+    std::vector<double> handovers, transits;
+    for (const Way& way : ways_) {
+        if (was_there(way) && way.received && way.busy) handovers.push_back(handed(way));
+        if (!was_there(way)) transits.push_back(std::max(0.0, way.taken() - send - receive));
+    }
+    const double handover =
+        stats::median(handovers).value_or(0);  // where no batch shows it, it is a part of the transit
+    for (double& transit : transits) transit = std::max(0.0, transit - handover);
+    const double start = std::max(0.0, stats::median(starts_).value_or(0) * nanosecond);
+    for (replay::BatchCost& batch : recorded_.loop.batches) {
+        batch.cpu += send;
+        batch.receive = receive;
+        batch.handover = handover;
+        batch.start = start;
+    }
+    std::size_t late = 0, there = 0;
+    for (const Way& way : ways_) {
+        replay::BatchCost& batch = recorded_.loop.batches[way.batch];
+        if (!was_there(way)) {
+            batch.transit = transits[late++];
+            continue;
+        }
+        if (way.received && way.busy) batch.handover = handed(way);
+        const double other = transits.empty() ? 0 : transits[there++ % transits.size()];
+        batch.transit = std::min(way.asked() - send, other);
+    }
+}
+
+// For each second of the training thread in its steps, that all threads of its process computed.
+double LoopReader::threads_together(double receive) const {
+    double thread = 0, process = 0;
+    for (const BetweenLooks& stretch : stretches_) {
+        const double received = static_cast<double>(stretch.inner_waits) * receive;
+        thread += std::max(0.0, stretch.cpu - received);
+        process += std::max(0.0, stretch.process_cpu - received);
+    }
+    return thread > 0 ? process / thread : 1;
 }
 
 // Sets the costs of the steps whose CPU time is known. What they are of a step's time, all together; none where none
 // is.
 std::optional<LoopReader::Shares> LoopReader::divide_steps(double receive) {
     double wall = 0, cpu = 0, blocked = 0, thread = 0, process = 0;
+    // With more threads than cores a step's own threads make each other wait for one: where nothing else wants them
+    // that is as much its own as its work.
+    const bool alone = ways_.empty() && ranks_ < 2;
+    const bool crowded = alone && threads_together(receive) > recording_.run.info.machine.cores_usable + 0.5;
     for (const BetweenLooks& stretch : stretches_) {
         StepWall sum;
         const std::size_t last = std::min(stretch.last, walls_.size());
@@ -281,8 +391,9 @@ std::optional<LoopReader::Shares> LoopReader::divide_steps(double receive) {
                      used = stretch.process_cpu - received;
         // For a device the backward is a thread of its own that takes turns with the training thread.
         const double turns = recording_.uses_device() ? used : stretch.cpu - received;
-        const double own = std::clamp(turns, 0.0, sum.loop);
-        const double waited = std::clamp(sum.loop - own - stretch.run_queue, 0.0, sum.loop);
+        const double queue = crowded ? stretch.run_queue : 0;
+        const double own = std::clamp(turns + queue, 0.0, sum.loop);
+        const double waited = std::clamp(sum.loop - own - (stretch.run_queue - queue), 0.0, sum.loop);
         for (std::size_t i = stretch.first; i < last; ++i) {
             const double part = walls_[i].loop / sum.loop;
             recorded_.loop.steps[i] = {own * part, waited * part, walls_[i].pause};
@@ -291,7 +402,7 @@ std::optional<LoopReader::Shares> LoopReader::divide_steps(double receive) {
         wall += sum.loop;
         cpu += own;
         blocked += waited;
-        thread += own;
+        thread += own - queue;
         process += used;
     }
     if (wall <= 0) return std::nullopt;
@@ -308,30 +419,25 @@ void LoopReader::set_steps(const Shares& typical) {
     }
 }
 
-// From the CPU times as they were, beside all else that was busy, to what they would be with nothing beside them.
+// From the CPU times as they were, beside all else that was busy, to what they would be with nothing beside them: the
+// replay of the loop with such costs is to take the CPU times that were recorded. How much lies beside what depends on
+// the costs, so they are looked for in rounds.
 void LoopReader::calm() {
-    replay::Loop& loop = recorded_.loop;
-    double fetching = 0, stepping = 0;
-    for (const replay::BatchCost& batch : loop.batches) fetching += batch.cpu + batch.receive;
-    for (const replay::StepCost& step : loop.steps) stepping += step.cpu;
-    const double whole = std::accumulate(recorded_.measured.begin(), recorded_.measured.end(), 0.0);
-    if (whole <= 0) return;
-    const double threads = loop.configuration.threads;
-    const double busy = std::min(ranks_ * (fetching + stepping * threads) / whole, loop.cores.count());
-    const double speed = busy > 1 ? loop.cores.rate(busy) : 1;
-    double gang = 1;
-    const bool others = loop.configuration.workers > 0 || ranks_ > 1;
-    if (others && threads > 1.5 && ranks_ * (threads + loop.configuration.workers) > loop.cores.count()) {
-        const double fetchers = loop.configuration.workers > 0 ? ranks_ : ranks_ - 1;
-        const double beside = std::min(1.0, (fetchers * fetching + (ranks_ - 1) * stepping) / whole);
-        gang = 1 - beside + beside * contention_.gang;
+    constexpr int most_rounds = 12;
+    constexpr double near = 0.002;
+    const replay::Loop part = replay::middle_of(recorded_.loop);
+    replay::Speeds speeds;
+    for (int round = 0; round < most_rounds; ++round) {
+        replay::Loop calmed = part;
+        slow(calmed, speeds);
+        const replay::Speeds next = replay::speeds(calmed.batches, calmed.steps, calmed.configuration, calmed.cores);
+        const double change = std::max(std::abs(next.fetching / speeds.fetching - 1),  //
+                                       std::abs(next.stepping / speeds.stepping - 1));
+        speeds = {std::sqrt(speeds.fetching * next.fetching), std::sqrt(speeds.stepping * next.stepping)};
+        if (change < near) break;
     }
-    for (replay::BatchCost& batch : loop.batches) {
-        batch.cpu *= speed;
-        batch.receive *= speed;
-    }
-    for (SampleCost& samples : recorded_.samples) samples.cpu *= speed;
-    for (replay::StepCost& step : loop.steps) step.cpu *= speed * gang;
+    slow(recorded_.loop, speeds);
+    for (SampleCost& samples : recorded_.samples) samples.cpu *= speeds.fetching;
 }
 
 bool LoopReader::leaves_work_behind() const {
@@ -381,14 +487,13 @@ Result<RecordedLoop> LoopReader::finish() {
         return fail(ErrorCode::unsupported, std::string(why));
     }
     const Pass& pass = trainer_.passes[recorded_.pass];
-    const double sent = send(), in_transit = transit(received, sent);
-    for (replay::BatchCost& batch : recorded_.loop.batches) {
-        if (pass.workers.empty()) break;
-        batch.cpu += sent;
-        batch.transit = in_transit;
-        batch.receive = received;
+    if (!pass.workers.empty()) {
+        recorded_.send = send();
+        set_ways(received, *recorded_.send);
     }
+    const Loader loader = loader_of(trainer_.loaders[*pass.used].config, true);
     recorded_.loop.configuration.workers = static_cast<unsigned>(pass.workers.size());
+    recorded_.loop.configuration.prefetch_factor = static_cast<unsigned>(loader.prefetch_factor.value_or(2));
     recorded_.loop.configuration.threads = typical->threads;
     recorded_.loop.configuration.gang = contention_.gang;
     recorded_.loop.configuration.ranks = static_cast<unsigned>(ranks_);

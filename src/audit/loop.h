@@ -31,6 +31,7 @@ struct RecordedLoop {
     std::size_t pass = 0;          // one of those passes: its loader is that of all of them
     FetchCosts fetched;
     std::vector<SampleCost> samples;  // of each batch of the loop
+    std::optional<double> send;       // CPU seconds of a worker to send a batch; absent where there is none
 };
 
 // What threads that are busy at once lose to each other. Where it was not measured: what it was on the machines that

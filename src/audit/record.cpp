@@ -31,6 +31,7 @@
 #include "sys/machine.h"
 #include "sys/proc.h"
 #include "sys/process.h"
+#include "sys/shared_memory.h"
 #include "sys/signal_relay.h"
 
 #ifndef HEADRACE_VERSION
@@ -170,6 +171,8 @@ void take_exit(RunInfo& info, const sys::Exit& exit) {
     info.signal = exit.signal;
     info.host_peak_bytes = exit.peak_bytes;
     info.outcome = run::outcome_of(exit.code, exit.signal);
+    if (info.outcome == Outcome::finished)
+        info.machine.shared_memory = sys::shared_memory_cost();  // disturbs nobody now
 }
 
 // The threads go into the run, their spans stay where they are.

@@ -25,7 +25,7 @@ void add_probed(const Recording& recording, const input::LoaderUse& loop, const 
     const Loader& loader = audit.loaders.front();
     const compute::StepUse use{.recorded = loop.recorded,
                                .probe = probe,
-                               .collate = loop.collate,
+                               .transport = loop.transport,
                                .loop_seconds = loop.loop_seconds,
                                .threads = loop.threads,
                                .persistent = loop.persistent,

@@ -187,6 +187,7 @@ void BatchWaits::take_inside(const Span& wait, std::optional<Fetch>& own) {
     for (const Span* span = spans_.peek(); span != nullptr && span->start < end_of(wait) && !is_wait(*span);
          spans_.pop(), span = spans_.peek()) {
         (void)numbers_.see(*span);
+        if (kind(*span) == Kind::receive) received_[span->a][span->b] = {span->start, end_of(*span)};
         if (kind(*span) == Kind::brief_fetch && !own) {
             own = brief_fetch(*span);
         } else if (kind(*span) == Kind::fetch && !own) {
@@ -251,6 +252,20 @@ std::optional<std::uint64_t> BatchWaits::read_failed() {
     return number;
 }
 
+std::optional<Received> BatchWaits::take_received(const Span& wait) {
+    const auto of_iterator = received_.find(wait.a);
+    if (of_iterator == received_.end()) return std::nullopt;
+    if (!gave_batch(wait)) {  // the last one of its pass
+        received_.erase(of_iterator);
+        return std::nullopt;
+    }
+    const auto found = of_iterator->second.find(wait.b & 0xffffffffU);
+    if (found == of_iterator->second.end()) return std::nullopt;
+    const Received received = found->second;
+    of_iterator->second.erase(found);
+    return received;
+}
+
 bool BatchWaits::read() {
     for (const Span* span = spans_.peek(); span != nullptr; span = spans_.peek()) {
         const std::optional<std::size_t> pass = numbers_.see(*span);
@@ -273,6 +288,7 @@ bool BatchWaits::read() {
         wait.after = std::exchange(usage_, std::nullopt);
         std::optional<Fetch> made;
         if (!wait.pass->workers.empty()) made = take_made(wait.span, *pass, failed);
+        wait.received = take_received(wait.span);
         wait.samples = made ? made->samples : own ? own->samples : 0;
         wait.fetch = wait.pass->workers.empty() ? own : made;
         add(wait);

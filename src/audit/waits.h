@@ -73,12 +73,21 @@ struct Usage {
     double process_cpu = 0;
 };
 
+// When a batch of a worker was taken out of the data queue: begin and end of the call.
+struct Received {
+    Nanoseconds begin = 0;
+    Nanoseconds end = 0;
+};
+
 struct BatchWait {
     Span span;
     const Pass* pass = nullptr;
     // Of the worker where the pass has workers, otherwise inside the wait itself; none when it was not recorded.
     std::optional<Fetch> fetch;
     std::uint64_t samples = 0;  // 0: unknown
+    // In this wait or in an earlier one; none without workers, and where that was not recorded. With
+    // pinned memory it came from the thread that pins.
+    std::optional<Received> received;
     // Just before it began and just after it ended; none where they were not looked at.
     std::optional<Usage> before;
     std::optional<Usage> after;
@@ -138,6 +147,7 @@ private:
     double cpu_of_open(const Fetch& fetch) const;
     std::optional<Fetch> take_made(const Span& wait, std::size_t pass, std::optional<std::uint64_t> failed);
     std::optional<std::uint64_t> read_failed();
+    std::optional<Received> take_received(const Span& wait);
     bool take_usage(const Span& span);
     void add(const BatchWait& wait);
 
@@ -149,9 +159,11 @@ private:
     Nanoseconds first_step_;
     bool count_all_;
     Throughput sum_;
-    std::optional<Usage> usage_;             // since the last wait
-    Nanoseconds looked_ = 0;                 // when the process was looked at last; 0: not yet
-    double cpu_then_ = 0;                    // of the process, in nanoseconds
+    std::optional<Usage> usage_;  // since the last wait
+    Nanoseconds looked_ = 0;      // when the process was looked at last; 0: not yet
+    double cpu_then_ = 0;         // of the process, in nanoseconds
+    // By iterator and number, what was not waited for yet.
+    std::unordered_map<std::uint64_t, std::unordered_map<std::uint64_t, Received>> received_;
     std::vector<std::uint64_t> numbers_of_;  // by pass: of its last batch
     std::deque<BatchWait> waits_;            // read and not passed over
 };

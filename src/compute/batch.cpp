@@ -28,9 +28,9 @@ bool fits(const StepUse& use, const ProbeCase& twice) {
 
 // The point for the larger batch: as it is where that is as good.
 replay::Point point_for(const StepUse& use, const replay::Loop& larger) {
-    const replay::Point best = replay::best_point(larger, use.collate, use.threads);
+    const replay::Point best = replay::best_point(larger, use.transport, use.threads);
     const replay::Loop part = replay::middle_of(larger);
-    const double fastest = replay::mean_step(replay::at(part, use.collate, best));
+    const double fastest = replay::mean_step(replay::at(part, use.transport, best));
     return fastest >= as_good * replay::mean_step(part) ? replay::point_of(use.recorded) : best;
 }
 
@@ -128,9 +128,9 @@ std::optional<Finding> advise_batch(const StepUse& use) {
     if (!step || !line || !fits(use, *twice) || steps_of_a_pass(use.recorded) < fewest_steps_of_a_pass) return {};
     const auto larger = [&](double factor) { return with_larger_batches(use.recorded, times, factor); };
     const replay::Point point = point_for(use, larger(step->factor));
-    const auto changed = [&](double factor) { return replay::at(larger(factor), use.collate, point); };
+    const auto changed = [&](double factor) { return replay::at(larger(factor), use.transport, point); };
     const replay::Loop best_as_it_is =
-        replay::at(use.recorded, use.collate, replay::best_point(use.recorded, use.collate, use.threads));
+        replay::at(use.recorded, use.transport, replay::best_point(use.recorded, use.transport, use.threads));
     const double beyond = replay::mean_step(replay::middle_of(best_as_it_is)) /
                           replay::mean_step(replay::middle_of(changed(step->factor)));
     Finding finding;
@@ -141,7 +141,7 @@ std::optional<Finding> advise_batch(const StepUse& use) {
     finding.area = Area::compute;
     finding.title = fmt::format("a batch of {} instead of {}", times * use.probe.batch_size, use.probe.batch_size);
     finding.evidence = evidence_of(use, *line);
-    std::vector<replay::Part> parts = replay::parts_of(use.recorded, use.collate, point);
+    std::vector<replay::Part> parts = replay::parts_of(use.recorded, use.transport, point);
     parts.insert(parts.begin(), replay::Part{"batch", replay::mean_step(replay::middle_of(use.recorded)) /
                                                           replay::mean_step(replay::middle_of(larger(step->factor)))});
     if (const std::string words = replay::in_words(parts, ratio); !words.empty()) finding.evidence += " " + words;

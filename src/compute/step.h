@@ -15,8 +15,8 @@ namespace headrace::compute {
 struct StepUse {
     const replay::Loop& recorded;
     const Probe& probe;
-    double collate = 0;       // CPU seconds for the collation of a batch
-    double loop_seconds = 0;  // that the run spent in steps with their waits
+    replay::Transport transport = {};  // of its batches
+    double loop_seconds = 0;           // that the run spent in steps with their waits
     // Other numbers of intra-op threads whose steps were measured; empty where none was.
     std::span<const replay::ThreadPoint> threads = {};
     bool persistent = false;                         // the loader's workers stay

@@ -41,7 +41,8 @@ std::string title_of(const Point& best, const replay::Configuration& now) {
 double seconds_to_refill(const LoaderUse& use, const replay::Loop& changed) {
     if (changed.configuration.workers == 0 || changed.batches.empty()) return 0;
     double sum = 0;
-    for (const replay::BatchCost& batch : changed.batches) sum += batch.blocked + batch.cpu + batch.transit;
+    for (const replay::BatchCost& batch : changed.batches)
+        sum += batch.blocked + batch.cpu + batch.transit + batch.handover;
     return static_cast<double>(use.recorded.later_passes.size()) * sum / static_cast<double>(changed.batches.size());
 }
 
@@ -76,17 +77,17 @@ void describe_loader(const LoaderUse& use, const Point& best, Finding& finding) 
 }  // namespace
 
 replay::Loop with_workers(const LoaderUse& use, unsigned workers, unsigned prefetch_factor) {
-    return replay::with_workers(use.recorded, use.collate, workers, prefetch_factor);
+    return replay::with_workers(use.recorded, use.transport, workers, prefetch_factor);
 }
 
 std::optional<Finding> advise_workers(const LoaderUse& use) {
     const replay::Configuration& now = use.recorded.configuration;
-    const Point best = replay::best_point(use.recorded, use.collate, use.threads);
+    const Point best = replay::best_point(use.recorded, use.transport, use.threads);
     const Point recorded = replay::point_of(use.recorded);
     const bool loader_stays = same_loader(best, recorded);
     if (loader_stays && best.threads == nullptr) return {};
     Finding finding;
-    finding.gain = gain_of(use, replay::at(use.recorded, use.collate, best));
+    finding.gain = gain_of(use, replay::at(use.recorded, use.transport, best));
     if (finding.gain->ratio.predicted < worth_a_finding) return {};
     finding.id = loader_stays ? "compute.threads" : "input.workers";
     finding.area = loader_stays ? Area::compute : Area::input;
@@ -104,7 +105,7 @@ std::optional<Finding> advise_workers(const LoaderUse& use) {
         finding.remedy += fmt::format("Call torch.set_num_threads({}) before the training.", threads);
     }
     const std::string parts =
-        replay::in_words(replay::parts_of(use.recorded, use.collate, best), finding.gain->ratio.predicted);
+        replay::in_words(replay::parts_of(use.recorded, use.transport, best), finding.gain->ratio.predicted);
     if (!parts.empty()) finding.evidence += " " + parts;
     return finding;
 }

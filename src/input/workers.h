@@ -18,9 +18,9 @@ using replay::with_threads;
 // The loop of a run and its loader. `recorded` has at least one step and must outlive this.
 struct LoaderUse {
     const replay::Loop& recorded;
-    double collate = 0;       // CPU seconds for the collation of a batch
-    double loop_seconds = 0;  // that the run spent in steps with their waits
-    double wait_share = 0;    // of them, for input
+    replay::Transport transport = {};  // of its batches
+    double loop_seconds = 0;           // that the run spent in steps with their waits
+    double wait_share = 0;             // of them, for input
     bool persistent = false;
     std::uint64_t passes = 1;  // over the loader
     bool made_anew = false;    // the loader, for each pass: its workers cannot stay

@@ -33,7 +33,7 @@ Cores Cores::first(unsigned count) const {
 
 double Cores::rate(double threads) const noexcept {
     const double busy = std::min(threads, count_);
-    const double kept = 1 - (1 - crowded_) * std::clamp(threads - count_, 0.0, 1.0);
+    const double kept = 1 - (1 - crowded_) * std::clamp((threads - count_ + 1) / 2, 0.0, 1.0);
     if (busy <= 1) return kept * busy / threads;
     const auto whole = static_cast<std::size_t>(busy);
     const double lower = throughput_[whole - 1];

@@ -18,8 +18,9 @@ public:
     // the work of one alone (0 to 1).
     static Cores alike(double count, double added = 1);
 
-    // The same, but with one thread more than cores, or several, all of them together do `share` of what they can: a
-    // scheduler lets a core idle, for some of the time, before it moves a waiting thread there. A single core does all.
+    // The same, but with one thread more than cores, or several, all of them together do `share` of what they can, and
+    // half of that is lost already with a thread for each: a scheduler lets a core idle, for some of the time, before
+    // it moves a waiting thread there, and there are always others now and then. A single core does all.
     Cores crowded(double share) const;
 
     // What each of `threads` (above 0) that want to run does in a second, of what one alone does.

@@ -11,11 +11,8 @@
 namespace headrace::replay {
 namespace {
 
-// A batch on its way from a worker, where that was not recorded: the receiving thread takes it out of a pipe, maps its
-// memory and touches it for the first time; that of a larger batch takes longer, as its collation did.
-constexpr double receive_at_least = 0.7e-3;  // seconds of CPU
-constexpr double receive_of_collate = 0.5;
-constexpr double transit_at_least = 1e-3;  // seconds
+// What is taken from a recorded cost as that of the transport is at most so much of it: the rest is work.
+constexpr double most_of_batch = 0.8, most_of_step = 0.5;
 
 constexpr double as_good = 0.98;               // of the speed of the best point: then the smaller point is as good
 constexpr std::size_t steps_to_search = 2000;  // of all ranks, in a replay that only compares points
@@ -78,13 +75,35 @@ Loop middle_of(const Loop& loop) {
     return part;
 }
 
-Loop with_workers(const Loop& recorded, double collate, unsigned workers, unsigned prefetch_factor) {
+Transport Transport::of(double bytes, double write, double read) noexcept {
+    Transport transport;
+    transport.write = bytes * write;
+    transport.read = bytes * read;
+    return transport;
+}
+
+Loop with_workers(const Loop& recorded, const Transport& transport, unsigned workers, unsigned prefetch_factor) {
     Loop changed = recorded;
     if (recorded.configuration.workers == 0 && workers > 0) {
+        double cpu = 0;
+        for (const BatchCost& batch : changed.batches) cpu += batch.cpu;
+        const double measured = transport.worker_cpu * static_cast<double>(changed.batches.size());
         for (BatchCost& batch : changed.batches) {
-            batch.receive = std::max(receive_at_least, receive_of_collate * collate);
-            batch.transit = transit_at_least;
+            if (measured > 0 && cpu > 0) {
+                batch.cpu *= measured / cpu;
+            } else {
+                batch.cpu += transport.write + transport.send;
+            }
+            batch.receive = transport.receive;
+            batch.transit = transport.transit;
         }
+        for (StepCost& step : changed.steps) step.cpu += transport.read;
+    }
+    if (recorded.configuration.workers > 0 && workers == 0) {
+        for (BatchCost& batch : changed.batches) {
+            batch.cpu -= std::min(transport.write + transport.send, most_of_batch * batch.cpu);
+        }
+        for (StepCost& step : changed.steps) step.cpu -= std::min(transport.read, most_of_step * step.cpu);
     }
     changed.configuration.workers = workers;
     changed.configuration.prefetch_factor = prefetch_factor;
@@ -98,16 +117,16 @@ Loop with_threads(Loop loop, const ThreadPoint& threads) {
     return loop;
 }
 
-Loop at(const Loop& recorded, double collate, const Point& point) {
-    Loop loop = with_workers(recorded, collate, point.workers, point.prefetch_factor);
+Loop at(const Loop& recorded, const Transport& transport, const Point& point) {
+    Loop loop = with_workers(recorded, transport, point.workers, point.prefetch_factor);
     return point.threads != nullptr ? with_threads(std::move(loop), *point.threads) : loop;
 }
 
-Point best_point(const Loop& recorded, double collate, std::span<const ThreadPoint> threads) {
+Point best_point(const Loop& recorded, const Transport& transport, std::span<const ThreadPoint> threads) {
     const Loop part = middle_of(recorded);
     const std::vector<Point> points = points_of(recorded, threads);
     std::vector<double> steps;
-    for (const Point& point : points) steps.push_back(mean_step(at(part, collate, point)));
+    for (const Point& point : points) steps.push_back(mean_step(at(part, transport, point)));
     const double fastest = *std::min_element(steps.begin(), steps.end());
     for (std::size_t i = 0; i < points.size(); ++i) {
         if (fastest >= as_good * steps[i]) return points[i];
@@ -115,13 +134,13 @@ Point best_point(const Loop& recorded, double collate, std::span<const ThreadPoi
     return points.front();
 }
 
-std::vector<Part> parts_of(const Loop& recorded, double collate, const Point& point) {
+std::vector<Part> parts_of(const Loop& recorded, const Transport& transport, const Point& point) {
     const Loop part = middle_of(recorded);
     const Point now = point_of(recorded);
     const double before = mean_step(part);
     std::vector<Part> parts;
     const auto add = [&](std::string_view name, const Point& alone) {
-        parts.push_back({name, before / mean_step(at(part, collate, alone))});
+        parts.push_back({name, before / mean_step(at(part, transport, alone))});
     };
     const bool both = now.workers > 0 && point.workers > 0;  // have a prefetch factor
     if (point.workers != now.workers) {

@@ -25,6 +25,21 @@ struct Point {
     const ThreadPoint* threads = nullptr;  // null: as they are
 };
 
+// What a batch costs more that a worker makes, in seconds of CPU but for `transit`: a guess where the
+// run did not show it, from its size and from what shared memory costs on the machine. By itself it is that of a batch
+// of no size.
+struct Transport {
+    double write = 0;         // of the worker, to collate into shared memory
+    double send = 0.85e-3;    // of the worker
+    double transit = 1e-3;    // no core's
+    double receive = 1.3e-3;  // of the training thread
+    double read = 0;          // of the step, whose batch lies in that memory
+    double worker_cpu = 0;    // of the worker for all of a batch, where that was measured; 0: it was not
+
+    // `bytes` of a batch, and the seconds for each that is written and read.
+    static Transport of(double bytes, double write, double read) noexcept;
+};
+
 // What the words of a fix add where more workers share a stream.
 inline constexpr std::string_view part_for_each_worker =
     "; its IterableDataset has to have a part for each of them, such as a shard";
@@ -35,19 +50,19 @@ bool same_loader(const Point& x, const Point& y) noexcept;
 // The point that the loop was recorded at.
 Point point_of(const Loop& recorded) noexcept;
 
-// The same loop with another number of workers. What a batch costs on its way from a worker, where none was recorded,
-// is a guess from the size that its collation tells: `collate`, CPU seconds for a batch.
-Loop with_workers(const Loop& recorded, double collate, unsigned workers, unsigned prefetch_factor);
+// The same loop with another number of workers. Where it had none, or is to have none, its batches come to cost what
+// `transport` says more, or less.
+Loop with_workers(const Loop& recorded, const Transport& transport, unsigned workers, unsigned prefetch_factor);
 
 // The same loop with other threads.
 Loop with_threads(Loop loop, const ThreadPoint& threads);
 
 // The same loop at a point.
-Loop at(const Loop& recorded, double collate, const Point& point);
+Loop at(const Loop& recorded, const Transport& transport, const Point& point);
 
 // The smallest point among those that are as fast as the fastest, but for 2 %: 0 to twice the cores workers (at most
 // 16), prefetch factors of 2 and 4, each of `threads` and as they are.
-Point best_point(const Loop& recorded, double collate, std::span<const ThreadPoint> threads);
+Point best_point(const Loop& recorded, const Transport& transport, std::span<const ThreadPoint> threads);
 
 // What one part of a change brings by itself: samples a second with it alone, of those as recorded.
 struct Part {
@@ -56,7 +71,7 @@ struct Part {
 };
 
 // Those of a point that differ from the loop as it was recorded: workers, prefetch, threads.
-std::vector<Part> parts_of(const Loop& recorded, double collate, const Point& point);
+std::vector<Part> parts_of(const Loop& recorded, const Transport& transport, const Point& point);
 
 // "Workers alone 1.31x, threads alone 1.05x, together 1.52x." Empty where it is one part.
 std::string in_words(const std::vector<Part>& parts, double together);

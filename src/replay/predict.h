@@ -28,18 +28,21 @@ struct Loop {
 struct Reproduction {
     double mean_error = 0;  // of the mean step, relative to the measured one, signed
     double p95_error = 0;   // of the 95th percentile of the steps, the same
+    // The same of the nearest end of what that percentile may be, with 90 % confidence: in a short run a few steps make
+    // it. 0 where the replay's lies between the ends.
+    double p95_beyond = 0;
 };
 
 inline constexpr double most_mean_error = 0.05, most_p95_error = 0.10;
 
-// Whether it is near enough for a prediction.
+// Whether it is near enough for a prediction: the mean, and the percentile as far as the run tells it.
 bool holds(const Reproduction& reproduction) noexcept;
 
 // `measured` is the time of each step in seconds, from when its batch was wanted to its end, as many as steps. The
 // first ones of each pass, before the loop is steady, do not count; none where fewer than `fewest` are left.
 std::optional<Reproduction> reproduce(const Loop& recorded, std::span<const double> measured, std::size_t fewest = 1);
 
-// What is left, from 0.85 to 1, of what all cores can do where more threads want them than there are (Cores::crowded):
+// What is left, from 0.75 to 1, of what all cores can do where more threads want them than there are (Cores::crowded):
 // so much that the mean step of the replay is the measured one. 1 where that of `plain`, the reproduction with all of
 // it, is not too fast, or no core is short.
 double crowding(const Loop& recorded, std::span<const double> measured, const Reproduction& plain);

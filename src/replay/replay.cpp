@@ -13,6 +13,14 @@ namespace {
 
 constexpr double never = std::numeric_limits<double>::infinity();
 
+// Seconds: how long something was on a core, and what it did there as seconds of one that is alone.
+struct Use {
+    double on_core = 0;
+    double work = 0;
+
+    double speed() const noexcept { return on_core > 0 ? work / on_core : 1; }
+};
+
 // Something that happens to a batch of a rank at a time, or at a mark of the work that is done.
 struct Event {
     double at;
@@ -36,7 +44,7 @@ Event pop(Events& events) {
     return event;
 }
 
-enum class Doing { waiting, fetching, making, receiving, computing, blocked, meeting, paused };
+enum class Doing { waiting, fetching, making, receiving, handed, computing, blocked, meeting, paused };
 
 // A training thread and its workers.
 struct Rank {
@@ -60,7 +68,7 @@ struct Rank {
         return doing == Doing::making || doing == Doing::receiving || doing == Doing::computing;
     }
     bool sleeps() const noexcept {
-        return doing == Doing::fetching || doing == Doing::blocked || doing == Doing::paused;
+        return doing == Doing::fetching || doing == Doing::handed || doing == Doing::blocked || doing == Doing::paused;
     }
 };
 
@@ -82,6 +90,7 @@ public:
     }
 
     std::vector<StepTime> run();
+    Speeds speeds() const noexcept { return {fetching_.speed(), stepping_.speed()}; }
 
 private:
     std::size_t place(const Rank& rank, std::size_t number) const noexcept {
@@ -99,7 +108,9 @@ private:
     void take_step(Rank& rank);
     void meet(Rank& rank);
     void next_step(Rank& rank);
+    void hand_over(Rank& rank);
     void advance();
+    void go_on(double seconds, double all, double rate);
     void worker_is_done();
     void trainer_is_done(Rank& rank);
     double wanted() const;
@@ -123,6 +134,7 @@ private:
     Events blocked_;    // at: a time
     Events in_transit_;
     std::vector<StepTime> times_;  // of the first rank
+    Use fetching_, stepping_;      // of all ranks
 };
 
 // Threads that would run if there were cores for all.
@@ -154,8 +166,13 @@ void Simulation::ask_for(Rank& rank, std::size_t batches) {
 void Simulation::start(Rank& rank, std::size_t worker) {
     const std::size_t number = rank.made[worker] * configuration_.workers + worker;
     rank.making[worker] = number < rank.asked;
-    if (!rank.making[worker]) return;
-    blocked_.push({now_ + batch(rank, number).blocked, static_cast<std::size_t>(&rank - ranks_.data()), number});
+    if (!rank.making[worker]) {  // what it has still to hand over it does at once
+        const bool asked = rank.doing == Doing::handed && rank.receiving % configuration_.workers == worker;
+        if (asked) rank.until = std::min(rank.until, now_);
+        return;
+    }
+    const BatchCost& cost = batch(rank, number);
+    blocked_.push({now_ + cost.start + cost.blocked, static_cast<std::size_t>(&rank - ranks_.data()), number});
 }
 
 void Simulation::want_batch(Rank& rank) {
@@ -216,6 +233,19 @@ void Simulation::worker_is_done() {
     start(rank, worker);
 }
 
+// A worker that has nothing to make hands over at once.
+void Simulation::hand_over(Rank& rank) {
+    const bool busy = rank.making[rank.receiving % configuration_.workers];
+    const double handover = busy ? batch(rank, rank.receiving).handover : 0;
+    if (handover > 0) {
+        rank.doing = Doing::handed;
+        rank.until = now_ + handover;
+    } else {
+        rank.here[rank.receiving] = true;
+        want_batch(rank);
+    }
+}
+
 void Simulation::trainer_is_done(Rank& rank) {
     switch (rank.doing) {
         case Doing::fetching:
@@ -226,6 +256,9 @@ void Simulation::trainer_is_done(Rank& rank) {
             take_step(rank);
             break;
         case Doing::receiving:
+            hand_over(rank);
+            break;
+        case Doing::handed:
             rank.here[rank.receiving] = true;
             want_batch(rank);
             break;
@@ -245,6 +278,23 @@ void Simulation::trainer_is_done(Rank& rank) {
     }
 }
 
+// All that compute do so for a while, each at `rate`; there are `all` threads.
+void Simulation::go_on(double seconds, double all, double rate) {
+    const double on_core = seconds * std::min(1.0, cores_.count() / std::max(all, 1.0));
+    const auto makers = static_cast<double>(computing_.size());
+    fetching_.on_core += makers * on_core;
+    fetching_.work += makers * rate * seconds;
+    if (!computing_.empty()) work_ += rate * seconds;
+    for (Rank& rank : ranks_) {
+        if (!rank.works()) continue;
+        const double done = speed_of(rank, all, rate) * seconds;
+        rank.left -= done;
+        Use& use = rank.doing == Doing::computing ? stepping_ : fetching_;
+        use.on_core += on_core;
+        use.work += done;
+    }
+}
+
 // Goes on to the next thing that happens, and lets it happen.
 void Simulation::advance() {
     const double all = wanted();
@@ -260,10 +310,7 @@ void Simulation::advance() {
         next = done;
         trainer = &rank;
     }
-    if (!computing_.empty()) work_ += rate * (next - now_);
-    for (Rank& rank : ranks_) {
-        if (rank.works()) rank.left -= speed_of(rank, all, rate) * (next - now_);
-    }
+    go_on(next - now_, all, rate);
     now_ = next;
     if (trainer != nullptr) {
         trainer_is_done(*trainer);
@@ -314,6 +361,14 @@ std::vector<StepTime> replay(std::span<const BatchCost> batches, std::span<const
                              const Configuration& configuration, const Cores& cores) {
     if (configuration.workers == 0 && configuration.ranks == 1) return without_workers(batches, steps);
     return Simulation(batches, steps, configuration, cores).run();
+}
+
+Speeds speeds(std::span<const BatchCost> batches, std::span<const StepCost> steps, const Configuration& configuration,
+              const Cores& cores) {
+    if (configuration.workers == 0 && configuration.ranks == 1) return {};
+    Simulation simulation(batches, steps, configuration, cores);
+    simulation.run();
+    return simulation.speeds();
 }
 
 }  // namespace headrace::replay

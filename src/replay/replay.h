@@ -28,6 +28,10 @@ struct BatchCost {
     double cpu = 0;      // of one core that is alone busy
     double transit = 0;  // from its worker's hands to where the training thread can take it; uses no core
     double receive = 0;  // CPU of the training thread that takes it from a worker
+    // After that: until its worker, where that is busy with another batch, has handed over the memory that it lies in.
+    // Uses no core.
+    double handover = 0;
+    double start = 0;  // before all: until a worker that can make it, and is asked to, begins; uses no core
 };
 
 // What the loop does with one batch.
@@ -58,9 +62,19 @@ struct StepTime {
     double ended = 0;
 };
 
+// What one second of CPU time of a thread did, of what it does when it is alone on the machine.
+struct Speeds {
+    double fetching = 1;  // batches: making and receiving them
+    double stepping = 1;  // the training thread's part of the steps
+};
+
 // One StepTime for each step; there are as many batches as steps. No cost is negative.
 // O(n ranks (ranks + log workers)).
 std::vector<StepTime> replay(std::span<const BatchCost> batches, std::span<const StepCost> steps,
                              const Configuration& configuration, const Cores& cores);
+
+// The mean over such a replay.
+Speeds speeds(std::span<const BatchCost> batches, std::span<const StepCost> steps, const Configuration& configuration,
+              const Cores& cores);
 
 }  // namespace headrace::replay

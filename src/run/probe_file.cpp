@@ -110,6 +110,7 @@ Probe probe_in(const Json& json) {
     probe.single_sample_p95_seconds = added<double>(json, "single_sample_p95_seconds");
     probe.model_parameters = added<std::uint64_t>(json, "model_parameters");
     probe.model_bytes = added<std::int64_t>(json, "model_bytes");
+    probe.worker_cpu_seconds = added<double>(json, "worker_cpu_seconds");
     if (has(json, "files")) probe.files = files_in(json.at("files"));
     if (has(json, "decoding")) probe.decoding = decoding_in(json.at("decoding"));
     if (has(json, "startup")) probe.startup = startup_in(json.at("startup"));
@@ -119,12 +120,13 @@ Probe probe_in(const Json& json) {
     }
     for (const Json& one : json.at("cases")) {
         const Json& seconds = one.at("step_seconds");
-        probe.cases.push_back(
-            {one.at("loader_running").get<bool>(), one.at("threads").get<std::uint64_t>(),
-             one.at("batch_size").get<std::uint64_t>(), one.at("precision").get<std::string>(),
-             positive(seconds.at("median")), positive(seconds.at("low")), positive(seconds.at("high")),
-             one.at("steps").get<std::uint64_t>(), added<bool>(one, "channels_last").value_or(false),
-             added<std::int64_t>(one, "host_peak_bytes"), added<std::int64_t>(one, "device_peak_bytes")});
+        probe.cases.push_back({one.at("loader_running").get<bool>(), one.at("threads").get<std::uint64_t>(),
+                               one.at("batch_size").get<std::uint64_t>(), one.at("precision").get<std::string>(),
+                               positive(seconds.at("median")), positive(seconds.at("low")),
+                               positive(seconds.at("high")), one.at("steps").get<std::uint64_t>(),
+                               added<double>(one, "cpu_seconds"), added<bool>(one, "channels_last").value_or(false),
+                               added<std::int64_t>(one, "host_peak_bytes"),
+                               added<std::int64_t>(one, "device_peak_bytes")});
     }
     return probe;
 }
@@ -141,6 +143,7 @@ Json probe_json(const Probe& probe) {
                          {"channels_last", one.channels_last},
                          {"step_seconds", {{"median", one.median}, {"low", one.low}, {"high", one.high}}},
                          {"steps", one.steps},
+                         {"cpu_seconds", or_null(one.cpu_seconds)},
                          {"host_peak_bytes", or_null(one.host_peak_bytes)},
                          {"device_peak_bytes", or_null(one.device_peak_bytes)}});
     }
@@ -151,6 +154,7 @@ Json probe_json(const Probe& probe) {
             {"single_sample_p95_seconds", or_null(probe.single_sample_p95_seconds)},
             {"model_parameters", or_null(probe.model_parameters)},
             {"model_bytes", or_null(probe.model_bytes)},
+            {"worker_cpu_seconds", or_null(probe.worker_cpu_seconds)},
             {"files", files_json(probe.files)},
             {"decoding", decoding_json(probe.decoding)},
             {"startup", startup_json(probe.startup)},

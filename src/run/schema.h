@@ -89,6 +89,8 @@ void visit_added_meta(Info& info, Visit&& visit) {
     visit("boot_id", info.kernel.boot_id);
     visit("pid_namespace", info.kernel.pid_namespace);
     visit("unlisted_processes", info.unlisted_processes);
+    visit("shared_write_seconds_per_byte", info.machine.shared_memory.write);
+    visit("shared_read_seconds_per_byte", info.machine.shared_memory.read);
 }
 
 // The same for the lists of the table meta_list.

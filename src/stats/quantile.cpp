@@ -21,6 +21,20 @@ std::optional<double> quantile(std::span<const double> samples, double p) {
     return std::lerp(*lower, upper, fraction);
 }
 
+std::optional<QuantileInterval> quantile_interval(std::span<const double> samples, double p) {
+    if (samples.empty()) return std::nullopt;
+    std::vector<double> values(samples.begin(), samples.end());
+    std::sort(values.begin(), values.end());
+    const auto size = static_cast<double>(values.size());
+    const double order = std::clamp(p, 0.0, 1.0);
+    constexpr double normal_quantile = 1.6448536269514722;  // of the end of that interval
+    const double half = normal_quantile * std::sqrt(size * order * (1 - order));
+    const auto at = [&](double rank) {  // from 1
+        return values[static_cast<std::size_t>(std::clamp(rank, 1.0, size)) - 1];
+    };
+    return QuantileInterval{at(std::floor(size * order - half)), at(std::ceil(size * order + half) + 1)};
+}
+
 std::optional<double> median(std::span<const double> samples) { return quantile(samples, 0.5); }
 
 std::optional<double> mean(std::span<const double> samples) {

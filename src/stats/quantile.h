@@ -12,6 +12,16 @@ namespace headrace::stats {
 // The American Statistician 50(4), 1996. It is the default of R and NumPy. O(n).
 std::optional<double> quantile(std::span<const double> samples, double p);
 
+// The 90 % confidence interval of the quantile of order p, from the order statistics whose ranks are the binomial ones,
+// by its normal approximation: David and Nagaraja, "Order Statistics", 3rd ed., 2003, section 7.1. It asks nothing of
+// the distribution, and takes the samples as independent. Its ends are samples: where there are too few, the extreme
+// ones.
+struct QuantileInterval {
+    double low = 0;
+    double high = 0;
+};
+std::optional<QuantileInterval> quantile_interval(std::span<const double> samples, double p);
+
 // The quantile of order 0.5.
 std::optional<double> median(std::span<const double> samples);
 

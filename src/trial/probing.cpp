@@ -35,6 +35,7 @@ using Key = std::tuple<bool, std::uint64_t, std::uint64_t, std::string, bool>;
 
 struct Blocks {
     std::vector<double> means;  // of each block
+    std::vector<double> cpu;    // likewise
     std::uint64_t steps = 0;
     std::optional<std::int64_t> host_peak, device_peak;  // of the block that needed least: the others had its leavings
 };
@@ -62,6 +63,7 @@ ProbeCase case_of(const Key& key, const Blocks& blocks) {
     ProbeCase found;
     std::tie(found.loader_running, found.threads, found.batch_size, found.precision, found.channels_last) = key;
     found.steps = blocks.steps;
+    found.cpu_seconds = stats::median(blocks.cpu);
     found.host_peak_bytes = blocks.host_peak;
     found.device_peak_bytes = blocks.device_peak;
     found.median = *stats::median(blocks.means);
@@ -136,6 +138,11 @@ void take_line(const Json& line, std::vector<Key>& order, std::map<Key, Blocks>&
                                       read.at("bytes").get<std::uint64_t>(), read.at("digest").get<std::string>(), 0};
         return;
     }
+    if (line.contains("worker_cpu")) {
+        const auto seconds = line.at("worker_cpu").get<double>();
+        if (std::isfinite(seconds) && seconds > 0) probe.worker_cpu_seconds = seconds;
+        return;
+    }
     if (line.contains("pickled")) {
         const Json& pickled = line.at("pickled");
         probe.dataset = Pickled{pickled.at("bytes").get<std::uint64_t>(), pickled.at("seconds").get<double>()};
@@ -154,6 +161,10 @@ void take_line(const Json& line, std::vector<Key>& order, std::map<Key, Blocks>&
     // The mean: a step may take several batches, or do now and then what it does not always do.
     blocks.means.push_back(*stats::mean(steps));
     blocks.steps += steps.size();
+    const auto cpu = line.value("cpu", std::vector<double>());
+    if (cpu.size() == steps.size() && std::all_of(cpu.begin(), cpu.end(), [](double one) { return one > 0; })) {
+        blocks.cpu.push_back(*stats::mean(cpu));
+    }
     take_peak(line, "host_peak", blocks.host_peak);
     take_peak(line, "device_peak", blocks.device_peak);
 }

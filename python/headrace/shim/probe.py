@@ -6,18 +6,20 @@ in short blocks, so that a drift of the machine favours none. A program may coun
 more are taken than the audited run had. Each block is one line of JSON:
 
     {"loader": false, "threads": 2, "batch": 32, "precision": "float32", "channels_last": false, "steps": [0.0121, ...],
-     "host_peak": 120000000}
+     "cpu": [0.0119, ...], "host_peak": 120000000}
 
-`loader` is whether the loader ran meanwhile, its batches dropped; `channels_last` whether the model's convolutions were
-brought into that memory format; `host_peak` and `device_peak` are the most bytes in use, where that could be measured.
-The first step of a block does not count. At the end come {"latency": [...], "parameters": 100, "bytes": 400}, seconds
-of the model in eval mode for one sample, where it takes one, with its size, and {"done": true}; then the program waits
-to be killed.
+`loader` is whether the loader ran meanwhile, its batches dropped; `cpu` what each step took of the training thread's
+CPU time; `channels_last` whether the model's convolutions were brought into that memory format; `host_peak` and
+`device_peak` are the most bytes in use, where that could be measured. The first step of a block does not count. At the
+end come {"latency": [...], "parameters": 100, "bytes": 400}, seconds of the model in eval mode for one sample, where it
+takes one, with its size, and {"done": true}; then the program waits to be killed. Of a loader without workers there is
+also {"worker_cpu": 0.02}: CPU seconds for a batch of a worker that it was given, beside the steps.
 """
 
 import importlib
 import itertools
 import json
+import os
 import sys
 import threading
 import time
@@ -29,6 +31,7 @@ BLOCK_SECONDS = 0.2
 MOST_IN_BLOCK = 64
 MOST_BEFORE_A_STEP = 256  # batches, of a program that accumulates gradients
 ROUNDS = 3  # of blocks, for which the steps are to be enough
+FEWEST_BATCHES = 8  # of a worker beside the steps, to tell what one costs it
 PARTS = (0.4, 0.25, 0.35)  # of the time and the steps: alone, beside the loader, other batches and ways to compute
 
 
@@ -67,21 +70,63 @@ class Puller:
         self._loader = loader
         self._iterate = iterate
         self._stop = threading.Event()
-        self.began = threading.Event()
+        self._first: tuple[list[int], float] | None = None
+        self._last: tuple[list[int], float] | None = None
+        self._batches = 0  # after the first one
+        self.came = threading.Event()  # a batch, or the end
+        self.works = False
         self._thread = threading.Thread(target=self._pull, daemon=True)
         self._thread.start()
 
     def _pull(self) -> None:
-        while not self._stop.is_set():
-            for _ in self._iterate(self._loader):
-                self.began.set()
-                if self._stop.is_set():
+        try:
+            while not self._stop.is_set():
+                iterator = self._iterate(self._loader)
+                for _ in iterator:
+                    self._take(iterator)
+                    if self._stop.is_set():
+                        return
+                if not self.works:
                     return
+        except Exception:  # data that know their thread, or the worker that they are in
+            self.works = False
+        finally:
+            self.came.set()
 
-    def stop(self) -> None:
-        """Ends it with the batch that is on its way."""
+    def _take(self, iterator: Any) -> None:
+        workers = [one.pid for one in getattr(iterator, "_workers", ())]
+        self._last = (workers, sum(map(cpu_of, workers)))
+        if self._first is None:
+            self._first = self._last
+        else:
+            self._batches += 1
+        self.works = True
+        self.came.set()
+
+    def cpu_of_a_batch(self) -> float | None:
+        """CPU seconds of the workers for a batch, from one's arrival to another's; None where that is not known."""
+        if self._first is None or self._last is None or self._first[0] != self._last[0]:
+            return None
+        used = self._last[1] - self._first[1]
+        return used / self._batches if self._batches >= FEWEST_BATCHES and used > 0 else None
+
+    def stop(self) -> bool:
+        """Ends it with the batch that is on its way; whether it did."""
         self._stop.set()
         self._thread.join(10)
+        return not self._thread.is_alive()
+
+
+def cpu_of(process: int) -> float:
+    """CPU seconds of all threads of a process that lives; nan where they cannot be read."""
+    seconds = 0.0
+    try:
+        for thread in os.listdir(f"/proc/{process}/task"):
+            with open(f"/proc/{process}/task/{thread}/schedstat", encoding="ascii") as file:
+                seconds += int(file.read().split()[0]) * 1e-9
+    except (OSError, ValueError, IndexError):
+        return float("nan")
+    return seconds
 
 
 class Probe:
@@ -177,12 +222,19 @@ class Probe:
         alone = [Condition(threads, size) for threads in self._threads]
         beside = [Condition(threads, size, loader=True) for threads in self._threads]
         yield from self._rounds(alone, cached, PARTS[0])
-        if vars(self._loader)["num_workers"] == 0:
+        without = vars(self._loader)["num_workers"] == 0
+        if without:
             vars(self._loader).update(num_workers=1, prefetch_factor=2)
         puller = Puller(self._loader, self._iterate)
-        if puller.began.wait(self._seconds):
+        puller.came.wait(self._seconds)
+        if puller.works:
             yield from self._rounds(beside, cached, PARTS[1])
-        puller.stop()
+        if not puller.stop():
+            return  # it would go on beside all that follows
+        if without and puller.works:
+            used = puller.cpu_of_a_batch()
+            if used is not None:
+                self._write({"worker_cpu": used})
         if not self._tools.has_size(cached[0], size):
             return  # what is the batch in it is not known
         yield from self._latency(cached[0], size)
@@ -249,21 +301,23 @@ class Probe:
         ]
         self._begin(condition)
         seconds: list[float] = []
+        cpu: list[float] = []
         begin = self._now()
         for number, batch in enumerate(itertools.cycle(changed)):
-            before = self._now()
+            before, before_cpu = self._now(), time.thread_time()
             self._given += 1
             yield batch
-            after = self._now()
+            after_cpu, after = time.thread_time(), self._now()
             if number and not self._resumed:  # what came between two passes is no step
                 seconds.append(after - before)
+                cpu.append(after_cpu - before_cpu)
             self._resumed = False
             enough = len(seconds) >= 2 and after - begin > BLOCK_SECONDS
             if enough or len(seconds) >= self._most_in_block:
                 break
         peaks = self._peaks.line()
         self._end(condition)
-        self._write(condition.line() | {"steps": seconds} | peaks)
+        self._write(condition.line() | {"steps": seconds, "cpu": cpu} | peaks)
 
     def _begin(self, condition: Condition) -> None:
         self._set_threads(condition.threads)

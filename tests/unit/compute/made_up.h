@@ -37,7 +37,7 @@ inline Probe probe_of(double fixed, double per_sample) {
 }
 
 inline StepUse use_of(const replay::Loop& loop, const Probe& probe) {
-    return {.recorded = loop, .probe = probe, .collate = 1e-4, .loop_seconds = 100, .loader_batch = 8};
+    return {.recorded = loop, .probe = probe, .loop_seconds = 100, .loader_batch = 8};
 }
 
 }  // namespace headrace::compute::made_up

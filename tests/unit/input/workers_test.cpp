@@ -14,7 +14,7 @@ replay::Loop alike(const replay::BatchCost& batch, const replay::StepCost& step,
             replay::Cores::alike(cores)};
 }
 
-LoaderUse use_of(const replay::Loop& loop) { return {loop, 1e-3, 100, 0.5, false, 3}; }
+LoaderUse use_of(const replay::Loop& loop) { return {loop, {}, 100, 0.5, false, 3}; }
 
 TEST(Workers, AreAsManyAsTheCoresNeed) {
     const replay::Loop loop = alike({0, 0.030, 0.001, 0.001}, {0.010, 0}, {.workers = 1}, 8);

@@ -29,8 +29,8 @@ TEST(Cores, AreSlowerBesideBusyOnes) {
 TEST(Cores, DoLessWhereMoreThreadsWantThem) {
     const Cores crowded = Cores::alike(2, 0.8).crowded(0.9);
     EXPECT_DOUBLE_EQ(crowded.rate(1), 1);
-    EXPECT_DOUBLE_EQ(crowded.rate(2), 0.9);
-    EXPECT_DOUBLE_EQ(crowded.rate(2.5), 0.95 * 1.8 / 2.5);
+    EXPECT_DOUBLE_EQ(crowded.rate(2), 0.95 * 0.9);
+    EXPECT_DOUBLE_EQ(crowded.rate(2.5), 0.925 * 1.8 / 2.5);
     EXPECT_DOUBLE_EQ(crowded.rate(3), 0.9 * 1.8 / 3);
     EXPECT_DOUBLE_EQ(crowded.rate(9), 0.9 * 1.8 / 9);
     EXPECT_DOUBLE_EQ(Cores::alike(1).crowded(0.9).rate(4), 0.25) << "there is no other core to leave idle";

@@ -264,5 +264,45 @@ TEST(Replay, AskingForMoreAheadIsNeverSlowerWhereCoresArePlenty) {
     EXPECT_TRUE(held);
 }
 
+TEST(Handover, IsWaitedForWhileTheWorkerIsBusy) {
+    // One worker makes the first two batches at once, in 4 each; a step takes 1. When the second one is asked for it is
+    // there, and its worker has begun the third.
+    const Program program = alike(3, {.cpu = 4, .handover = 2}, {5});
+    const std::vector<StepTime> times = replay(program, {.workers = 1}, plenty);
+    EXPECT_NEAR(times[0].began, 6, 1e-9) << "while the worker makes the second batch";
+    EXPECT_NEAR(times[1].began, 12, 1e-9) << "asked for at 11, the worker is at the third one until 12";
+    EXPECT_NEAR(times[2].began, 17, 1e-9) << "the worker has nothing more to make";
+}
+
+TEST(Start, IsPaidByWorkersForEachBatch) {
+    const Program program = alike(400, {.cpu = 4, .start = 1}, {1});
+    EXPECT_NEAR(steady(program, {.workers = 1}, plenty), 5, 1e-9);
+    EXPECT_NEAR(steady(program, {.workers = 2}, plenty), 2.5, 1e-9);
+    EXPECT_NEAR(steady(program, {}, plenty), 5, 1e-9) << "4 to make it and the step of 1";
+}
+
+TEST(Speeds, AreThoseBesideWhatIsBusyMeanwhile) {
+    const Cores cores = Cores::alike(2, 0.8);
+    const auto of = [&](const BatchCost& batch, const StepCost& step, const Configuration& configuration) {
+        const Program program = alike(400, batch, step);
+        return speeds(program.batches, program.steps, configuration, cores);
+    };
+    // A worker and the training thread are both busy nearly all the time.
+    const Speeds both = of({0, 1}, {1}, {.workers = 1});
+    EXPECT_NEAR(both.fetching, 0.9, 0.01);
+    EXPECT_NEAR(both.stepping, 0.9, 0.01);
+    // The step is beside the worker for all of its time, and the worker beside a step for 0.2 / 0.9 of its own.
+    const Speeds worker_bound = of({0, 1}, {0.2}, {.workers = 1});
+    EXPECT_NEAR(worker_bound.stepping, 0.9, 0.01);
+    EXPECT_NEAR(worker_bound.fetching, 1 - 0.1 * 0.2 / 0.9, 0.01);
+    // More threads than cores have to wait, which is no CPU time.
+    EXPECT_NEAR(of({0, 4}, {1}, {.workers = 4}).fetching, 0.9, 0.01);
+    // Alone, threads of a step are as fast as they were recorded; beside a worker each has two thirds of the time, in
+    // which the gang does half.
+    EXPECT_NEAR(of({0, 1}, {1}, {.threads = 2}).stepping, 1, 1e-12);
+    EXPECT_NEAR(of({0, 1}, {1}, {.threads = 2}).fetching, 1, 1e-12);
+    EXPECT_NEAR(of({0, 50}, {1}, {.workers = 4, .threads = 2, .gang = 0.5}).stepping, 0.5, 0.01);
+}
+
 }  // namespace
 }  // namespace headrace::replay

@@ -47,7 +47,7 @@ inline Audit input_bound() {
     audit.run.started = "2026-11-24T00:03:19Z";
     audit.run.outcome = Outcome::finished;
     audit.run.exit_code = 0;
-    audit.run.machine = {"workbench", "Linux 6.1.0", "Example CPU", 2, 8, 16LL << 30, {}};
+    audit.run.machine = {"workbench", "Linux 6.1.0", "Example CPU", 2, 8, 16LL << 30, {}, {}};
     audit.run.code = {"0123456789abcdef0123456789abcdef01234567", false};
     audit.wall_seconds = 372;
     audit.framework = "torch 2.13.0";

@@ -31,7 +31,8 @@ inline auto fields(const HotLine& h) { return std::tie(h.context, h.file, h.line
 inline bool operator==(const HotLine& x, const HotLine& y) { return fields(x) == fields(y); }
 
 inline auto fields(const Machine& m) {
-    return std::tie(m.host, m.system, m.cpu, m.cores_usable, m.cores, m.memory_bytes, m.accelerators);
+    return std::tie(m.host, m.system, m.cpu, m.cores_usable, m.cores, m.memory_bytes, m.accelerators,
+                    m.shared_memory.write, m.shared_memory.read);
 }
 inline bool operator==(const Machine& x, const Machine& y) { return fields(x) == fields(y); }
 

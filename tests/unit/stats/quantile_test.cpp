@@ -4,7 +4,9 @@
 #include <rapidcheck.h>
 
 #include <algorithm>
+#include <cmath>
 #include <limits>
+#include <random>
 #include <vector>
 
 namespace headrace::stats {
@@ -57,6 +59,33 @@ TEST(Quantile, AgreesWithSorting) {
         RC_ASSERT(found >= sorted.front() && found <= sorted.back());
     });
     EXPECT_TRUE(held);
+}
+
+TEST(QuantileInterval, HasTheRanksOfTheBinomial) {
+    std::vector<double> samples(1000);
+    for (std::size_t i = 0; i < samples.size(); ++i) samples[samples.size() - 1 - i] = static_cast<double>(i + 1);
+    const QuantileInterval known = quantile_interval(samples, 0.95).value();
+    // 950 and 1.645 times the root of 1000 * 0.95 * 0.05 = 6.9 to either side.
+    EXPECT_EQ(known.low, 938);
+    EXPECT_EQ(known.high, 963);
+    const std::vector<double> few{3, 1, 2};
+    EXPECT_EQ(quantile_interval(few, 0.95)->high, 3);
+    EXPECT_FALSE(quantile_interval({}, 0.95));
+}
+
+TEST(QuantileInterval, HoldsTheTruthAsOftenAsItSays) {
+    std::mt19937_64 random(7);
+    std::exponential_distribution<double> draw;
+    const double truth = std::log(20);
+    int inside = 0;
+    for (int i = 0; i < 2000; ++i) {
+        std::vector<double> samples(200);
+        for (double& sample : samples) sample = draw(random);
+        const QuantileInterval known = quantile_interval(samples, 0.95).value();
+        if (known.low <= truth && truth <= known.high) ++inside;
+    }
+    EXPECT_GT(inside, 2000 * 0.88);
+    EXPECT_LT(inside, 2000 * 0.97);
 }
 
 TEST(Mean, LosesNothingBesideALargeSample) {

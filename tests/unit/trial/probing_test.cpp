@@ -99,6 +99,16 @@ TEST(ContentionOfAProbe, GivesTheSpeedsThatWereMeasured) {
     EXPECT_DOUBLE_EQ(points[0].gang, 1);
 }
 
+TEST(ContentionOfAProbe, KnowsWaitsFromWorkByTheCpuTime) {
+    const auto probe = parse_probe(
+        R"({"loader": false, "threads": 1, "batch": 8, "precision": "float32", "steps": [0.010, 0.010], "cpu": [0.008, 0.010]}
+{"loader": true, "threads": 1, "batch": 8, "precision": "float32", "steps": [0.020], "cpu": [0.010]})");
+    ASSERT_TRUE(probe);
+    EXPECT_DOUBLE_EQ(*own_case(*probe)->cpu_seconds, 0.009);
+    // Half of the step beside the loader is a wait for the interpreter's lock or for a core.
+    EXPECT_NEAR(contention_of(*probe, {1, 2}).added_by_a_core, 2 * 0.9 - 1, 1e-9);
+}
+
 TEST(ContentionOfAProbe, StaysAsSupposedWhereItWasNotMeasured) {
     auto probe = parse_probe(lines);
     std::erase_if(probe->cases, [](const ProbeCase& one) { return one.loader_running; });
