@@ -51,6 +51,7 @@ struct Shape {
     int set_threads = 0;  // that the process has, 0: not recorded
     double device = 0;    // ms of a step that the host waits for an accelerator, before its backward; 0: there is none
     bool at_end = false;  // it waits after its optimizer instead
+    double handover = 0;  // ms that the wait for a batch that is there takes beside receiving it
     int ranks = 1;
     double uneven =
         0;  // ms that a fetch takes more and less in turns, and where one rank's does the next one's does not
@@ -127,9 +128,11 @@ Run with_worker(const Shape& shape) {
         w.interval(Kind::collate, fetched - 2, fetched, ns(2), 0)
             .interval(Kind::fetch, fetched - shape.fetch, fetched, ns(shape.fetch - shape.blocked), 4)
             .moment(Kind::put, fetched, 0, static_cast<std::uint64_t>(i));
-        const double end = std::max(at, fetched) + 1;  // of the wait: the training thread takes 1 ms to receive a batch
+        // Of the wait: the training thread takes 1 ms to receive a batch.
+        const double end = std::max(at, fetched) + 1 + shape.handover;
         clock.before(at);
-        t.interval(Kind::wait, at, end, 2, static_cast<std::uint64_t>(i));
+        t.interval(Kind::wait, at, end, 2, static_cast<std::uint64_t>(i))
+            .interval(Kind::receive, at, end, 2, static_cast<std::uint64_t>(i));
         clock.use(1);
         clock.after(end);
         clock.use(shape.step - shape.idle, 0, shape.threads);
@@ -198,6 +201,33 @@ TEST(RecordedLoop, TakesWhatIsBusyMeanwhileOutOfItsCosts) {
     EXPECT_NEAR(loop.steps[40].cpu, 60e-3 * (1 - 0.075 / 3), 0.5e-3);
     const double replayed = replay::mean_step(loop);
     EXPECT_NEAR(replayed, 61e-3, 0.5e-3) << "beside each other they take what they took";
+}
+
+TEST(RecordedLoop, TellsTheHandoverOfABatchFromItsTransit) {
+    // Batches are made ahead, so each is there: its worker is at another one, until it has made all 60 of them.
+    const Result<RecordedLoop> ahead = loop_of(with_worker({.fetch = 30, .step = 40, .handover = 5}));
+    ASSERT_TRUE(ahead) << ahead.error().message;
+    EXPECT_NEAR(ahead->loop.batches[20].handover, 5e-3, near);
+    EXPECT_NEAR(ahead->loop.batches[20].transit, 0, near);
+    EXPECT_NEAR(ahead->loop.batches[20].receive, 1e-3, 1e-4);
+    // Each is waited for: what comes after its fetch is its transit.
+    const Result<RecordedLoop> late = loop_of(with_worker({.fetch = 60, .step = 8, .handover = 5}));
+    ASSERT_TRUE(late) << late.error().message;
+    EXPECT_EQ(late->loop.batches[20].handover, 0);
+    EXPECT_NEAR(late->loop.batches[20].transit, 5e-3, near);
+}
+
+TEST(RecordedLoop, KnowsHowLateAWorkerBeginsWhatItIsAskedFor) {
+    headrace::Run run = with_worker({.fetch = 20, .step = 8});
+    for (Span& span : run.threads[1].spans) {
+        if (kind(span) != Kind::fetch) continue;
+        span.start += ms(2);
+        span.duration -= ms(2);
+    }
+    const Result<RecordedLoop> recorded = loop_of(run);
+    ASSERT_TRUE(recorded) << recorded.error().message;
+    EXPECT_NEAR(recorded->loop.batches[40].start, 2e-3, near);
+    EXPECT_NEAR(recorded->loop.batches[40].blocked, 0, near);
 }
 
 TEST(Advice, IsAWorkerWhereThatIsFaster) {
