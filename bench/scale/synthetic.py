@@ -95,7 +95,8 @@ class Program:
         number = np.arange(shape.steps, dtype=np.int64)
         first = number % shape.epoch == 0
         self.epochs = int(first.sum())
-        self.wait = 1 * MS + (number * 7919 % 1000) * 1000
+        least = (1 if shape.workers else 5) * MS  # without workers one is to be worth what a batch of it costs more
+        self.wait = least + (number * 7919 % 1000) * 1000
         self.after_wait = np.full(shape.steps, 20_000, np.int64)
         self.forward = np.where(number % SLOW_EVERY == SLOW_EVERY - 1, 9 * MS, 2 * MS) + number % 97 * 1000
         self.backward = np.full(shape.steps, 3 * MS, np.int64)

@@ -56,20 +56,23 @@ class Watched:
         """Looks for the process at or below `parent`, then waits for its end."""
         while not self._stop.is_set():
             for pid in [parent, *descendants(parent)]:
-                if command_line(pid) == list(self.command):
-                    self._wait_for(pid)
+                if command_line(pid) == list(self.command) and self._wait_for(pid):
                     return
             time.sleep(0.002)
 
-    def _wait_for(self, pid: int) -> None:
+    def _wait_for(self, pid: int) -> bool:
+        try:
+            self.started = started_at(pid)
+            descriptor = os.pidfd_open(pid)
+        except (FileNotFoundError, ProcessLookupError):  # a child that was at its end
+            return False
         self.pid = pid
-        self.started = started_at(pid)
-        descriptor = os.pidfd_open(pid)
         try:
             select.select([descriptor], [], [], TIMEOUT_SECONDS)
             self.exited = time.perf_counter()
         finally:
             os.close(descriptor)
+        return True
 
     def stop(self) -> None:
         """Gives up the search."""

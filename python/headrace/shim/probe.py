@@ -70,9 +70,9 @@ class Puller:
         self._loader = loader
         self._iterate = iterate
         self._stop = threading.Event()
-        self._first: tuple[list[int], float] | None = None
-        self._last: tuple[list[int], float] | None = None
-        self._batches = 0  # after the first one
+        self._last: tuple[list[int], float] = ([], 0.0)  # the workers, and what they had used when a batch arrived
+        self._used = 0.0  # by workers from one's arrival to another's
+        self._batches = 0  # that came in between
         self.came = threading.Event()  # a batch, or the end
         self.works = False
         self._thread = threading.Thread(target=self._pull, daemon=True)
@@ -95,20 +95,18 @@ class Puller:
 
     def _take(self, iterator: Any) -> None:
         workers = [one.pid for one in getattr(iterator, "_workers", ())]
-        self._last = (workers, sum(map(cpu_of, workers)))
-        if self._first is None:
-            self._first = self._last
-        else:
+        now = (workers, sum(map(cpu_of, workers)))
+        if self._last[0] == workers and now[1] >= self._last[1]:  # nan, where one of them cannot be read, is not
+            self._used += now[1] - self._last[1]
             self._batches += 1
+        self._last = now
         self.works = True
         self.came.set()
 
     def cpu_of_a_batch(self) -> float | None:
         """CPU seconds of the workers for a batch, from one's arrival to another's; None where that is not known."""
-        if self._first is None or self._last is None or self._first[0] != self._last[0]:
-            return None
-        used = self._last[1] - self._first[1]
-        return used / self._batches if self._batches >= FEWEST_BATCHES and used > 0 else None
+        known = self._batches >= FEWEST_BATCHES and self._used > 0
+        return self._used / self._batches if known else None
 
     def stop(self) -> bool:
         """Ends it with the batch that is on its way; whether it did."""
