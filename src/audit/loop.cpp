@@ -22,7 +22,8 @@ constexpr double nanosecond = 1e-9;         // seconds
 constexpr double most_left_behind = 0.02;   // of the steps
 constexpr double most_own_meetings = 0.03;  // of the time of all steps
 constexpr double fewest_meetings = 0.9;     // of the batches
-constexpr double sent_for_sure = 1e-3;      // seconds after the CPU time of sending
+constexpr std::size_t enough_starts = 20000;
+constexpr double sent_for_sure = 1e-3;  // seconds after the CPU time of sending
 
 // From just after one wait to just before another: what the thread used for the steps between them.
 struct BetweenLooks {
@@ -34,18 +35,22 @@ struct BetweenLooks {
     std::size_t inner_waits;  // whose CPU time is still in it
 };
 
-// Of a batch from a worker: when its fetch ended, and the begin and the end of taking it.
+// Of a batch from a worker: seconds from the end of its fetch to the begin and to the end of taking it. One for each
+// step of a long run: in single precision.
 struct Way {
-    std::size_t batch;
+    std::uint32_t batch;
+    float asked;
+    float taken;
+    bool received;  // by the training thread from the worker itself, and recorded
+    bool busy;      // its worker was at another fetch while it was taken
+};
+
+// The same of the last ones of a worker, on the clock of the run.
+struct RecentWay {
+    std::size_t way;
     Nanoseconds made;
     Nanoseconds begin;
     Nanoseconds end;
-    bool received;  // by the training thread from the worker itself, and recorded
-    bool busy;      // its worker was at another fetch while it was taken
-
-    // Seconds after the end of its fetch.
-    double asked() const { return static_cast<double>(begin - made) * nanosecond; }
-    double taken() const { return static_cast<double>(end - made) * nanosecond; }
 };
 
 // What a step took of the time, without its wait.
@@ -149,7 +154,7 @@ private:
     std::size_t asked_ahead_ = 0;     // batches of this pass
     std::vector<Nanoseconds> taken_;  // when each batch of it was
     bool pinned_ = false;             // by a thread of the program, which takes them from workers
-    std::unordered_map<std::uint32_t, std::vector<std::size_t>> ways_of_;  // the last ones of each of its workers
+    std::unordered_map<std::uint32_t, std::vector<RecentWay>> ways_of_;  // the last ones of each of its workers
     std::vector<double> starts_;  // nanoseconds until a worker began a fetch that it was asked for and could begin
     double receive_cpu_ = 0;
     std::size_t receives_ = 0;
@@ -258,8 +263,9 @@ void LoopReader::add_batch(const BatchWait& wait) {
             inside = std::max(0.0, inside - whole);
         } else {
             const Received taken = wait.received.value_or(Received{wait.span.start, end_of(wait.span)});
-            ways_.push_back({recorded_.loop.batches.size(), fetch->end, taken.begin, taken.end,
-                             wait.received.has_value() && !pinned_, false});
+            const auto after = [&](Nanoseconds at) { return static_cast<float>(at - fetch->end) * 1e-9F; };
+            ways_.push_back({static_cast<std::uint32_t>(recorded_.loop.batches.size()), after(taken.begin),
+                             after(taken.end), wait.received.has_value() && !pinned_, false});
         }
     } else {
         ++without_fetch_;
@@ -279,14 +285,17 @@ void LoopReader::take_start(const BatchWait& wait) {
     const std::size_t number = taken_.size();
     taken_.push_back(end_of(wait.span));
     if (!wait.fetch) return;
-    std::vector<std::size_t>& last = ways_of_[wait.fetch->worker];
-    if (!last.empty()) {
+    std::vector<RecentWay>& last = ways_of_[wait.fetch->worker];
+    if (!last.empty() && starts_.size() < enough_starts) {
         const Nanoseconds asked = number < asked_ahead_ ? wait.pass->iter_begin : taken_[number - asked_ahead_];
-        starts_.push_back(static_cast<double>(wait.fetch->begin - std::max(asked, ways_[last.back()].made)));
+        starts_.push_back(static_cast<double>(wait.fetch->begin - std::max(asked, last.back().made)));
     }
-    std::erase_if(last, [&](std::size_t way) { return ways_[way].end < wait.fetch->begin; });
-    for (const std::size_t way : last) ways_[way].busy = ways_[way].busy || ways_[way].begin < wait.fetch->end;
-    last.push_back(ways_.size() - 1);
+    std::erase_if(last, [&](const RecentWay& recent) { return recent.end < wait.fetch->begin; });
+    for (const RecentWay& recent : last) {
+        ways_[recent.way].busy = ways_[recent.way].busy || recent.begin < wait.fetch->end;
+    }
+    const Received taken = wait.received.value_or(Received{wait.span.start, end_of(wait.span)});
+    last.push_back({ways_.size() - 1, wait.fetch->end, taken.begin, taken.end});
 }
 
 void LoopReader::take_receive(const BatchWait& wait) {
@@ -329,22 +338,21 @@ double LoopReader::send() const {
 // does the thread that sends, and how long either takes differs from batch to batch. What was not there came later by
 // its transit; of what was, that is at most the time that there was, and those of others stand for it, in their order.
 void LoopReader::set_ways(double receive, double send) {
-    const auto was_there = [&](const Way& way) { return way.asked() > send + sent_for_sure; };
-    const auto handed = [&](const Way& way) { return std::max(0.0, way.taken() - way.asked() - receive); };
+    const auto was_there = [&](const Way& way) { return way.asked > send + sent_for_sure; };
+    const auto handed = [&](const Way& way) { return std::max(0.0, way.taken - way.asked - receive); };
     std::vector<double> handovers, transits;
     for (const Way& way : ways_) {
         if (was_there(way) && way.received && way.busy) handovers.push_back(handed(way));
-        if (!was_there(way)) transits.push_back(std::max(0.0, way.taken() - send - receive));
+        if (!was_there(way)) transits.push_back(std::max(0.0, way.taken - send - receive));
     }
     const double handover =
         stats::median(handovers).value_or(0);  // where no batch shows it, it is a part of the transit
     for (double& transit : transits) transit = std::max(0.0, transit - handover);
-    const double start = std::max(0.0, stats::median(starts_).value_or(0) * nanosecond);
+    recorded_.loop.configuration.start = std::max(0.0, stats::median(starts_).value_or(0) * nanosecond);
     for (replay::BatchCost& batch : recorded_.loop.batches) {
         batch.cpu += send;
         batch.receive = receive;
         batch.handover = handover;
-        batch.start = start;
     }
     std::size_t late = 0, there = 0;
     for (const Way& way : ways_) {
@@ -355,7 +363,7 @@ void LoopReader::set_ways(double receive, double send) {
         }
         if (way.received && way.busy) batch.handover = handed(way);
         const double other = transits.empty() ? 0 : transits[there++ % transits.size()];
-        batch.transit = std::min(way.asked() - send, other);
+        batch.transit = std::min(way.asked - send, other);
     }
 }
 

@@ -63,16 +63,16 @@ Point point_of(const Loop& recorded) noexcept {
 }
 
 Loop middle_of(const Loop& loop) {
-    Loop part = loop;
     const std::size_t enough = steps_to_search / loop.configuration.ranks;
-    if (loop.steps.size() > enough) {
-        const auto first = static_cast<std::ptrdiff_t>((loop.steps.size() - enough) / 2);
-        const auto last = first + static_cast<std::ptrdiff_t>(enough);
-        part.batches.assign(loop.batches.begin() + first, loop.batches.begin() + last);
-        part.steps.assign(loop.steps.begin() + first, loop.steps.begin() + last);
-        part.later_passes.clear();
-    }
-    return part;
+    if (loop.steps.size() <= enough) return loop;
+    const auto first = static_cast<std::ptrdiff_t>((loop.steps.size() - enough) / 2);
+    const auto last = first + static_cast<std::ptrdiff_t>(enough);
+    return {{loop.batches.begin() + first, loop.batches.begin() + last},
+            {loop.steps.begin() + first, loop.steps.begin() + last},
+            {},
+            loop.configuration,
+            loop.cores,
+            loop.together};
 }
 
 Transport Transport::of(double bytes, double write, double read) noexcept {

@@ -33,7 +33,6 @@ void add_batch(BatchCost& sum, const BatchCost& part) {
     sum.cpu += part.cpu;
     sum.receive += part.receive;
     // One message has one way, whatever its size.
-    sum.start = std::max(sum.start, part.start);
     sum.transit = std::max(sum.transit, part.transit);
     sum.handover = std::max(sum.handover, part.handover);
 }

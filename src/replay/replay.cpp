@@ -172,7 +172,8 @@ void Simulation::start(Rank& rank, std::size_t worker) {
         return;
     }
     const BatchCost& cost = batch(rank, number);
-    blocked_.push({now_ + cost.start + cost.blocked, static_cast<std::size_t>(&rank - ranks_.data()), number});
+    blocked_.push(
+        {now_ + configuration_.start + cost.blocked, static_cast<std::size_t>(&rank - ranks_.data()), number});
 }
 
 void Simulation::want_batch(Rank& rank) {

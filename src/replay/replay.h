@@ -31,7 +31,6 @@ struct BatchCost {
     // After that: until its worker, where that is busy with another batch, has handed over the memory that it lies in.
     // Uses no core.
     double handover = 0;
-    double start = 0;  // before all: until a worker that can make it, and is asked to, begins; uses no core
 };
 
 // What the loop does with one batch.
@@ -49,6 +48,7 @@ struct Configuration {
     // has no core: they meet after every operation. 1: nothing is lost. Above 0.
     double gang = 1;
     unsigned ranks = 1;  // that train together on these cores; at least 1
+    double start = 0;    // until a worker that can make a batch, and is asked to, begins; uses no core
 };
 
 // So many steps come before the loop is steady: its queues are filled twice.

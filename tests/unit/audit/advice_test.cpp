@@ -226,7 +226,7 @@ TEST(RecordedLoop, KnowsHowLateAWorkerBeginsWhatItIsAskedFor) {
     }
     const Result<RecordedLoop> recorded = loop_of(run);
     ASSERT_TRUE(recorded) << recorded.error().message;
-    EXPECT_NEAR(recorded->loop.batches[40].start, 2e-3, near);
+    EXPECT_NEAR(recorded->loop.configuration.start, 2e-3, near);
     EXPECT_NEAR(recorded->loop.batches[40].blocked, 0, near);
 }
 

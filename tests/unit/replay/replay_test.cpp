@@ -275,10 +275,10 @@ TEST(Handover, IsWaitedForWhileTheWorkerIsBusy) {
 }
 
 TEST(Start, IsPaidByWorkersForEachBatch) {
-    const Program program = alike(400, {.cpu = 4, .start = 1}, {1});
-    EXPECT_NEAR(steady(program, {.workers = 1}, plenty), 5, 1e-9);
-    EXPECT_NEAR(steady(program, {.workers = 2}, plenty), 2.5, 1e-9);
-    EXPECT_NEAR(steady(program, {}, plenty), 5, 1e-9) << "4 to make it and the step of 1";
+    const Program program = alike(400, {.cpu = 4}, {1});
+    EXPECT_NEAR(steady(program, {.workers = 1, .start = 1}, plenty), 5, 1e-9);
+    EXPECT_NEAR(steady(program, {.workers = 2, .start = 1}, plenty), 2.5, 1e-9);
+    EXPECT_NEAR(steady(program, {.start = 1}, plenty), 5, 1e-9) << "4 to make it and the step of 1";
 }
 
 TEST(Speeds, AreThoseBesideWhatIsBusyMeanwhile) {
