@@ -82,6 +82,11 @@ bool is_wait_for_ranks(const Segment& segment) {
 
 bool is_call_of_ranks(const Segment& segment) { return segment.span != nullptr && kind(*segment.span) == Kind::sync; }
 
+// Of a batch that was not recorded as it came out of the queue: the wait for it.
+Received taking_of(const BatchWait& wait) {
+    return wait.received.value_or(Received{wait.span.start, end_of(wait.span)});
+}
+
 // CPU times of a machine on which each does less in a second.
 void slow(replay::Loop& loop, const replay::Speeds& speeds) {
     for (replay::BatchCost& batch : loop.batches) {
@@ -262,7 +267,7 @@ void LoopReader::add_batch(const BatchWait& wait) {
         if (alone) {
             inside = std::max(0.0, inside - whole);
         } else {
-            const Received taken = wait.received.value_or(Received{wait.span.start, end_of(wait.span)});
+            const Received taken = taking_of(wait);
             const auto after = [&](Nanoseconds at) { return static_cast<float>(at - fetch->end) * 1e-9F; };
             ways_.push_back({static_cast<std::uint32_t>(recorded_.loop.batches.size()), after(taken.begin),
                              after(taken.end), wait.received.has_value() && !pinned_, false});
@@ -294,7 +299,7 @@ void LoopReader::take_start(const BatchWait& wait) {
     for (const RecentWay& recent : last) {
         ways_[recent.way].busy = ways_[recent.way].busy || recent.begin < wait.fetch->end;
     }
-    const Received taken = wait.received.value_or(Received{wait.span.start, end_of(wait.span)});
+    const Received taken = taking_of(wait);
     last.push_back({ways_.size() - 1, wait.fetch->end, taken.begin, taken.end});
 }
 

@@ -73,7 +73,8 @@ def test_a_batch_below_the_knee_and_a_model_without_an_slo(tmp_path: Path) -> No
     assert twice is not None
     assert twice["host_peak_bytes"] is None or twice["host_peak_bytes"] > 50e6, "torch alone is that large"
     slo = found["serve.slo"]
-    assert 0 < report["probe"]["worker_cpu_seconds"] < 0.02, "it has no workers: the probe gave it one"
+    own = report["probe"]["cases"][0]["step_seconds"]["median"]
+    assert 0 < report["probe"]["worker_cpu_seconds"] / own < 2, "next to a step that is fixed; it has no workers itself"
     assert all(0 < one["cpu_seconds"] < 1.05 * one["step_seconds"]["high"] for one in report["probe"]["cases"])
     assert (slo["area"], slo["gain"], slo["try"], slo["changes"]) == ("serve", None, None, "nothing")
     assert slo["remedy"].splitlines()[1] == "[serve]"
