@@ -1,6 +1,7 @@
 #include "audit/contention.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "replay/cores.h"
 
@@ -12,27 +13,27 @@ constexpr double least_added = 0.3, most_added = 1;
 
 constexpr double least_gang = 0.05;
 
-// The speed of a step beside the loader, of that alone; 0 where it was not measured.
-double speed_beside(const Probe& probe, std::uint64_t threads) {
-    const ProbeCase* alone = case_of_threads(probe, false, threads);
-    const ProbeCase* loaded = case_of_threads(probe, true, threads);
-    return alone != nullptr && loaded != nullptr ? alone->median / loaded->median : 0;
-}
+using Measure = std::optional<double> (*)(const ProbeCase&);
 
-// The same of what it does in a second of CPU time, where that was measured: neither a wait for a core nor one for the
-// interpreter's lock, which the thread that takes the loader's batches holds now and then, is in it.
-double cpu_speed_beside(const Probe& probe, std::uint64_t threads) {
+std::optional<double> by_the_clock(const ProbeCase& one) { return one.median; }
+
+// Neither a wait for a core nor one for the interpreter's lock, which the thread that takes the loader's batches holds
+// now and then, is in it.
+std::optional<double> by_cpu_time(const ProbeCase& one) { return one.cpu_seconds; }
+
+// The speed of a step beside the loader, of that alone; 0 where it was not measured.
+double speed_beside(const Probe& probe, std::uint64_t threads, Measure measure) {
     const ProbeCase* alone = case_of_threads(probe, false, threads);
     const ProbeCase* loaded = case_of_threads(probe, true, threads);
-    if (alone == nullptr || loaded == nullptr || !(alone->cpu_seconds > 0.0) || !(loaded->cpu_seconds > 0.0)) {
-        return speed_beside(probe, threads);
-    }
-    return *alone->cpu_seconds / *loaded->cpu_seconds;
+    if (alone == nullptr || loaded == nullptr) return 0;
+    const double before = measure(*alone).value_or(0), beside = measure(*loaded).value_or(0);
+    return beside > 0 ? before / beside : 0;
 }
 
 // One thread beside others that have cores too: what is lost is lost to shared caches and memory.
 double added_of(const Probe& probe, const Beside& beside) {
-    const double speed = cpu_speed_beside(probe, 1);
+    double speed = speed_beside(probe, 1, by_cpu_time);
+    if (speed <= 0) speed = speed_beside(probe, 1, by_the_clock);
     if (speed <= 0 || beside.others <= 0 || beside.cores <= 1) return Contention().added_by_a_core;
     // rate(1 + others) = (1 + added * more) / (1 + others), with `more` cores that are busy beside the first.
     const double more = std::min(beside.others, beside.cores - 1);
@@ -40,7 +41,7 @@ double added_of(const Probe& probe, const Beside& beside) {
 }
 
 double gang_of(const Probe& probe, const Beside& beside, std::uint64_t threads, double added) {
-    const double speed = speed_beside(probe, threads);
+    const double speed = speed_beside(probe, threads, by_the_clock);
     if (speed <= 0) return Contention().gang;
     const auto own = static_cast<double>(threads);
     if (threads < 2 || own + beside.others <= beside.cores) return 1;
