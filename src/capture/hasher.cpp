@@ -1,6 +1,6 @@
 #include "capture/hasher.h"
 
-#include "capture/hook.h"
+#include "capture/values.h"
 
 namespace headrace::capture {
 namespace {

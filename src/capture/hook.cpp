@@ -9,6 +9,7 @@
 #include "capture/handlers.h"
 #include "capture/spool_writer.h"
 #include "capture/stand_ins.h"
+#include "capture/values.h"
 
 namespace headrace::capture {
 namespace {
@@ -25,20 +26,7 @@ struct Hook {
     bool off;
 };
 
-// The type of the last iterator seen by a wait, and what is known of that type: saves failing attribute look-ups.
-struct IteratorType {
-    PyTypeObject* type;
-    bool has_index;
-};
-IteratorType last_iterator{};
 PyObject* method_type = nullptr;
-PyObject* name_rcvd_idx = nullptr;
-PyObject* name_in_order = nullptr;
-PyObject* name_input_ids = nullptr;
-PyObject* name_numel = nullptr;
-PyObject* name_is_cuda = nullptr;
-PyObject* tensor_type = nullptr;
-PyObject* function_modes = nullptr;
 
 // A method of a class binds to its instances, a built-in function does not: the hook of each does the same.
 PyTypeObject* binding_type = nullptr;
@@ -68,71 +56,6 @@ constexpr std::uint64_t longest_work = 50'000;
 
 void add_self_time(Thread* t, std::uint64_t nanoseconds) {
     t->header->self_ns += 16 * (nanoseconds < longest_work ? nanoseconds : longest_work);
-}
-
-// An unsigned attribute, or `missing` when it is absent or no number. Clears the error.
-std::uint64_t number_attribute(PyObject* object, PyObject* name, std::uint64_t missing) {
-    PyObject* value = PyObject_GetAttr(object, name);
-    if (value == nullptr) {
-        PyErr_Clear();
-        return missing;
-    }
-    const unsigned long long number = PyLong_Check(value) ? PyLong_AsUnsignedLongLongMask(value) : missing;
-    Py_DECREF(value);
-    if (PyErr_Occurred() != nullptr) {
-        PyErr_Clear();
-        return missing;
-    }
-    return number;
-}
-
-// The index + 1 of the batch that a worker's iterator has just handed out; 0 without workers.
-std::uint64_t batch_number(Thread* t, PyObject* iterator) {
-    if (iterator == nullptr) {  // given by its keyword
-        return 0;
-    }
-    PyTypeObject* type = Py_TYPE(iterator);
-    if (type != last_iterator.type) {
-        last_iterator.type = type;
-        last_iterator.has_index = PyObject_HasAttr(iterator, name_rcvd_idx) != 0;
-    }
-    if (!last_iterator.has_index) {
-        return 0;
-    }
-    PyObject* in_order =
-        PyObject_GetAttr(iterator, name_in_order);  // absent in older releases, where it is always true
-    PyErr_Clear();
-    const bool out_of_order = in_order == Py_False;
-    Py_XDECREF(in_order);
-    return out_of_order ? t->last_received : number_attribute(iterator, name_rcvd_idx, 0) & 0xffffffffU;
-}
-
-// Tokens in a batch that is a dictionary with a tensor input_ids, as language models' loaders make them; 0 for any
-// other.
-std::uint64_t token_count(PyObject* batch) {
-    if (batch == nullptr || !PyDict_Check(batch)) {
-        return 0;
-    }
-    PyObject* ids = PyDict_GetItemWithError(batch, name_input_ids);  // borrowed
-    std::uint64_t number = 0;
-    if (ids != nullptr && is_plain_tensor(ids)) {
-        PyObject* count = PyObject_CallMethodObjArgs(ids, name_numel, nullptr);
-        number = count != nullptr && PyLong_Check(count) ? PyLong_AsUnsignedLongLongMask(count) : 0;
-        Py_XDECREF(count);
-    }
-    PyErr_Clear();
-    return number & 0xffffffffU;
-}
-
-// Whether it is a tensor that lies on no device. One that cannot be asked without running the program's code may.
-bool is_on_host(PyObject* object) {
-    if (object == nullptr || !is_plain_tensor(object)) {
-        return false;
-    }
-    PyObject* on_device = PyObject_GetAttr(object, name_is_cuda);
-    PyErr_Clear();
-    Py_XDECREF(on_device);  // of the two that there are one is left
-    return on_device == Py_False;
 }
 
 // Whether an interval of this kind is worth a record here: the outermost one, and nothing inside what is counted whole.
@@ -168,12 +91,12 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, PyOb
                 t->has_batches = true;
                 t->batch_since_step = true;
                 append(t, Kind::wait, start, end - start, address(self),
-                       batch_number(t, self) | token_count(result) << 32);
+                       batch_number(self, t->last_received) | token_count(result) << 32);
             } else {
                 append(t, Kind::wait, start, end - start, address(self), spool::wait_ended);
                 if (self != nullptr && error != nullptr &&
                     PyErr_GivenExceptionMatches(error, PyExc_StopIteration) == 0) {
-                    append(t, Kind::failed, end, 0, address(self), batch_number(t, self));
+                    append(t, Kind::failed, end, 0, address(self), batch_number(self, t->last_received));
                 }
             }
             return;
@@ -182,11 +105,9 @@ void finish_record(Thread* t, Hook* hook, PyObject* args, PyObject* result, PyOb
             PyObject* pair = result != nullptr && PyTuple_Check(result) && PyTuple_Size(result) == 2
                                  ? PyTuple_GetItem(result, 1)
                                  : nullptr;
-            PyObject* index =
-                pair != nullptr && PyTuple_Check(pair) && PyTuple_Size(pair) == 2 ? PyTuple_GetItem(pair, 0) : nullptr;
-            if (index != nullptr && PyLong_Check(index)) {
-                t->last_received = PyLong_AsUnsignedLongLongMask(index) + 1;
-                append(t, Kind::receive, start, end - start, address(self), t->last_received);
+            if (const std::uint64_t number = number_of_pair(pair)) {
+                t->last_received = number;
+                append(t, Kind::receive, start, end - start, address(self), number);
             }
             return;
         }
@@ -291,27 +212,14 @@ PyObject* timed_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
     return result;
 }
 
-// What a worker hands over when its part of an iterable dataset is at its end.
-bool is_end_of_samples(PyObject* data) {
-    PyObject* name = PyObject_GetAttrString(reinterpret_cast<PyObject*>(Py_TYPE(data)), "__name__");
-    const bool end = name != nullptr && PyUnicode_Check(name) &&
-                     PyUnicode_CompareWithASCIIString(name, "_IterableDatasetStopIteration") == 0;
-    Py_XDECREF(name);
-    PyErr_Clear();
-    return end;
-}
-
 // put((index, data)) of a worker's data queue, and train(mode): moments, told from their arguments.
 PyObject* moment_call(Hook* hook, Thread* t, PyObject* args, PyObject* kwargs) {
     const std::uint64_t start = now();
     ++t->header->hooks;
     if (hook->kind == Kind::put) {
         PyObject* pair = first_argument(args);
-        PyObject* index =
-            pair != nullptr && PyTuple_Check(pair) && PyTuple_Size(pair) == 2 ? PyTuple_GetItem(pair, 0) : nullptr;
-        if (index != nullptr && PyLong_Check(index)) {
-            append(t, Kind::put, start, 0, is_end_of_samples(PyTuple_GetItem(pair, 1)) ? spool::no_batch : 0,
-                   PyLong_AsUnsignedLongLongMask(index) + 1);
+        if (const std::uint64_t number = number_of_pair(pair)) {
+            append(t, Kind::put, start, 0, is_end_of_samples(PyTuple_GetItem(pair, 1)) ? spool::no_batch : 0, number);
         } else {
             append(t, Kind::resume, start, 0, 0, 0);
         }
@@ -507,16 +415,6 @@ PyTypeObject* make_type(unsigned int more_flags) {
 
 }  // namespace
 
-bool is_plain_tensor(PyObject* object) {
-    if (tensor_type == nullptr || reinterpret_cast<PyObject*>(Py_TYPE(object)) != tensor_type) {
-        return false;
-    }
-    PyObject* modes = PyObject_CallFunctionObjArgs(function_modes, nullptr);
-    const bool none = modes != nullptr && PyLong_Check(modes) && PyLong_AsLong(modes) == 0;
-    Py_XDECREF(modes);
-    return none;
-}
-
 void report_disabled(const char* where) {
     PyObject *type = nullptr, *value = nullptr, *trace = nullptr;
     PyErr_Fetch(&type, &value, &trace);
@@ -541,13 +439,6 @@ bool set_method_type(PyObject* type) {
     Py_INCREF(type);
     method_type = type;
     return true;
-}
-
-void set_tensor_type(PyObject* type, PyObject* modes) {
-    Py_INCREF(type);
-    Py_INCREF(modes);
-    tensor_type = type;
-    function_modes = modes;
 }
 
 PyObject* hooked_function(PyObject* object) noexcept { return is_hook(object) ? as_hook(object)->function : nullptr; }
@@ -592,17 +483,11 @@ PyObject* make_hook(PyObject*, PyObject* args, PyObject* kwargs) {
 }
 
 bool make_hook_types() {
-    name_rcvd_idx = PyUnicode_InternFromString("_rcvd_idx");
-    name_in_order = PyUnicode_InternFromString("_in_order");
-    name_input_ids = PyUnicode_InternFromString("input_ids");
-    name_numel = PyUnicode_InternFromString("numel");
-    name_is_cuda = PyUnicode_InternFromString("is_cuda");
     plain_type = make_type(0);
     hook_slots[binding_slot] = {Py_tp_descr_get, slot(hook_bind)};
     // METHOD_DESCRIPTOR lets the interpreter call it as a method without making a bound object first.
     binding_type = make_type(Py_TPFLAGS_METHOD_DESCRIPTOR);
-    return name_rcvd_idx != nullptr && name_in_order != nullptr && name_input_ids != nullptr && name_numel != nullptr &&
-           name_is_cuda != nullptr && plain_type != nullptr && binding_type != nullptr;
+    return plain_type != nullptr && binding_type != nullptr;
 }
 
 }  // namespace headrace::capture

@@ -20,13 +20,6 @@ PyObject* new_hook(PyObject* function, spool::Kind kind);
 // What a hook stands for, borrowed; null where the object is no hook.
 PyObject* hooked_function(PyObject* object) noexcept;
 
-// How to count the elements of a batch of torch.Tensor: the type itself, and torch's function that tells how many of
-// the program's function modes would see the call.
-void set_tensor_type(PyObject* type, PyObject* modes);
-
-// Whether calling a method of this object runs nothing but torch's own code.
-bool is_plain_tensor(PyObject* object);
-
 // Counts a failed hook and writes what failed into the spool; takes and clears the Python error that is set.
 void report_disabled(const char* where);
 

@@ -6,6 +6,7 @@
 #include "capture/hook.h"
 #include "capture/spool_writer.h"
 #include "capture/stand_ins.h"
+#include "capture/values.h"
 #include "capture/xxh64.h"
 
 namespace headrace::capture {
@@ -498,7 +499,8 @@ extern "C" __attribute__((visibility("default"))) PyObject* PyInit__recorder() {
     using namespace headrace::capture;
     loaded_at = now();
     PyObject* module = PyModule_Create(&definition);
-    if (module == nullptr || !make_hook_types() || !make_stand_in_types() || add_constants(module) != 0) {
+    if (module == nullptr || !make_value_names() || !make_hook_types() || !make_stand_in_types() ||
+        add_constants(module) != 0) {
         Py_XDECREF(module);
         return nullptr;
     }
