@@ -12,6 +12,8 @@ from common import ROOT, Criterion, Verdict
 
 PROGRAMS = Path(__file__).resolve().parent / "programs"
 WORTH_SEEING = 1.15  # a gain that anybody would want
+RESTLESS = 0.06  # what turns of a fix may differ by; where it is more there are twice as many
+NEAR = 0.9  # of the best rate: which of two such points is the faster needs more runs
 FEWEST_CASES, FEWEST_PROGRAMS, FEWEST_JOINT = 60, 14, 6
 
 
@@ -56,7 +58,7 @@ class Program:
     points: tuple[Point, ...]
     frameworks: bool = False  # needs the environment that has them
     own_clock: bool = True  # takes its own steps' times; otherwise trials measure it
-    joint: bool = False  # every combination of workers and threads is measured
+    combinations: tuple[Point, ...] = ()  # all of workers and threads, among which the advice is to be the best
 
     def command(self, point: Point, data: Path, seconds: float) -> list[str]:
         """What is run after the interpreter."""
@@ -73,20 +75,21 @@ def grid(workers: Iterable[int], threads: Iterable[int], batch: int = 32) -> tup
     return tuple(Point(number, one, batch=batch) for one in threads for number in workers)
 
 
-def loop(kind: str, what: str, points: tuple[Point, ...], joint: bool = False) -> Program:
+def loop(kind: str, what: str, points: tuple[Point, ...], combinations: tuple[Point, ...] = ()) -> Program:
     """One of the kinds of programs/loop.py."""
-    return Program(kind, what, PROGRAMS / "loop.py", ("--kind", kind), points, joint=joint)
+    return Program(kind, what, PROGRAMS / "loop.py", ("--kind", kind), points, combinations=combinations)
 
 
 ALL = grid(range(5), (1, 2))
 SOME = grid((0, 1, 2), (2,)) + grid((0,), (1,))
+MORE = (*SOME, Point(4, 1))
 LIST = (
-    loop("decode", "JPEG decoding", ALL, joint=True),
-    loop("python", "samples made in Python", ALL, joint=True),
-    loop("storage", "a slow store", ALL, joint=True),
-    loop("arrays", "large samples in memory", ALL, joint=True),
-    loop("compute", "a step that outweighs its input", ALL, joint=True),
-    loop("spectra", "spectrograms by NumPy", ALL, joint=True),
+    loop("decode", "JPEG decoding", MORE, ALL),
+    loop("python", "samples made in Python", MORE, ALL),
+    loop("storage", "a slow store", MORE, ALL),
+    loop("arrays", "large samples in memory", MORE, ALL),
+    loop("compute", "a step that outweighs its input", MORE, ALL),
+    loop("spectra", "spectrograms by NumPy", MORE, ALL),
     loop("remote", "JPEG decoding from a slow store", SOME),
     loop("packed", "compressed arrays", SOME),
     loop("text", "words and padding in Python", SOME),
@@ -147,12 +150,30 @@ class Measured:
     """What was measured of one program: audits' reports, and runs without headrace."""
 
     reports: dict[Point, dict[str, Any]] = field(default_factory=dict)
-    rates: dict[Point, list[float]] = field(default_factory=dict)  # samples a second
+    # By the audited point, samples a second: in each turn that point and some of those that its findings name, one
+    # after the other. Machines change their pace within minutes, so only such rates are compared for a finding.
+    turns: dict[Point, list[dict[Point, float]]] = field(default_factory=dict)
     trials: dict[tuple[Point, str], float] = field(default_factory=dict)  # by key_of a finding
 
-    def rate(self, point: Point) -> float | None:
-        """Samples a second at a point; none where it was not run."""
-        return statistics.median(self.rates[point]) if self.rates.get(point) else None
+    def won(self, point: Point, to: Point) -> list[float]:
+        """The ratio of the rates of two points, in each turn that had both."""
+        turns = self.turns.get(point, [])
+        return [turn[to] / turn[point] for turn in turns if to in turn and point in turn]
+
+    @property
+    def runs(self) -> dict[Point, list[float]]:
+        """Samples a second of all runs of each point, whatever they were run for."""
+        runs: dict[Point, list[float]] = {}
+        for turns in self.turns.values():
+            for turn in turns:
+                for point, rate in turn.items():
+                    runs.setdefault(point, []).append(rate)
+        return runs
+
+    @property
+    def rates(self) -> dict[Point, float]:
+        """The median of each point's runs."""
+        return {point: statistics.median(all_of_one) for point, all_of_one in self.runs.items()}
 
 
 def predictions(report: dict[str, Any]) -> list[dict[str, Any]]:
@@ -187,12 +208,20 @@ def cases_of(program: Program, measured: Measured) -> list[Case]:
             cases.append(Case(program.name, point, refused=refused))
         for finding in found:
             to, ratio = target(point, finding), finding["gain"]["ratio"]
-            then, now = measured.rate(to) if to else None, measured.rate(point)
-            won = then / now if then and now else measured.trials.get((point, key_of(finding)))
+            turns = measured.won(point, to) if to else []
+            won = statistics.median(turns) if turns else measured.trials.get((point, key_of(finding)))
             figures = (ratio["predicted"], ratio["low"], ratio["high"], won)
             promises = to is not None or finding.get("try") is not None
             cases.append(Case(program.name, point, finding["id"], words_of(finding), to, None, *figures, promises))
     return cases
+
+
+def near_best(program: Program, measured: Measured) -> list[Point]:
+    """The points of which it is not clear whether they are the fastest; none where not all combinations are run."""
+    rates = measured.rates
+    if not program.combinations or not rates:
+        return []
+    return [point for point, rate in rates.items() if rate > NEAR * max(rates.values())]
 
 
 @dataclass(frozen=True)
@@ -208,14 +237,14 @@ class Joint:
 
 def joint_of(program: Program, measured: Measured) -> list[Joint]:
     """For each audit of a program of which all combinations were measured."""
-    rates = {point: measured.rate(point) or 0 for point in measured.rates}
-    if not program.joint or not rates:
+    rates = measured.rates
+    if not program.combinations or not rates:
         return []
     found = []
     for point, report in measured.reports.items():
         advice = [one for one in predictions(report) if one["id"] in ("input.workers", "compute.threads")]
         to = target(point, advice[0]) if advice else point
-        all_of_them = [one for one in rates if one in program.points or one == to]
+        all_of_them = [one for one in rates if one in program.combinations or one == to]
         best = max(all_of_them, key=lambda one: rates[one])
         if report["prediction"]["valid"] and to in rates:
             found.append(Joint(program.name, point, to, rates[best] / rates[to] - 1, best))

@@ -1,9 +1,9 @@
 """How near do predictions come to runs that have the fix?
 
 Audits each program of cases.py at each of its points, with a probe. Each finding that predicts a gain is compared with
-runs without headrace at both points, by turns; what no argument of the program sets is tried by `headrace try`. What
-was measured goes to the file --keep, one line of JSON each; a run that finds it there goes on with what is missing.
-Ends with 0, with 1 when a criterion falls short.
+runs without headrace at both points, by turns, right after the audit; what no argument of the program sets is tried by
+`headrace try`. What was measured goes to the file --keep, one line of JSON each; a run that finds it there goes on with
+what is missing. Ends with 0, with 1 when a criterion falls short.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +23,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "tests" / "python")
 
 from accuracy.cases import (
     LIST,
+    RESTLESS,
     Case,
     Joint,
     Measured,
@@ -33,6 +33,7 @@ from accuracy.cases import (
     criteria_of,
     joint_of,
     key_of,
+    near_best,
     predictions,
     target,
 )
@@ -51,7 +52,7 @@ class Kept:
                 self._take(json.loads(line))
 
     def add(self, kind: str, program: Program, point: Point, value: Any, finding: str = "") -> None:
-        """Keeps one thing: a report, a rate, a trial."""
+        """Keeps one thing: a report, a turn of runs (pairs of a point and a rate), a trial."""
         line = {
             "kind": kind,
             "program": program.name,
@@ -69,8 +70,9 @@ class Kept:
         self.machines.add(line["cpu"])
         if line["kind"] == "report":
             measured.reports[point] = line["value"]
-        elif line["kind"] == "rate":
-            measured.rates.setdefault(point, []).append(line["value"])
+        elif line["kind"] == "turn":
+            turn = {Point(**one): rate for one, rate in line["value"]}
+            measured.turns.setdefault(point, []).append(turn)
         else:
             measured.trials[point, line["finding"]] = line["value"]
 
@@ -91,9 +93,9 @@ class Bench:
 
         return environment.frameworks().python
 
-    def command(self, program: Program, point: Point) -> list[str]:
-        """The program at a point."""
-        words = [self.python(program), *program.command(point, self.options.data, self.options.seconds)]
+    def command(self, program: Program, point: Point, seconds: float) -> list[str]:
+        """The program at a point; for so many seconds, where it has a clock of its own."""
+        words = [self.python(program), *program.command(point, self.options.data, seconds)]
         return words if program.own_clock else [*words, "--out", str(self.place / "out")]
 
     def run(self, words: list[str]) -> str:
@@ -113,7 +115,8 @@ class Bench:
         headrace, home = str(self.options.headrace), self.home(program, point)
         probe = [f"--probe={self.options.probe}"] if self.options.probe else []
         options = [*home, "--quiet", *probe, "--json", str(report)]
-        self.run([headrace, "audit", *options, "--", *self.command(program, point)])
+        seconds = max(self.options.seconds, 1.0 + self.options.probe)  # a probe takes no longer than its program
+        self.run([headrace, "audit", *options, "--", *self.command(program, point, seconds)])
         content = json.loads(report.read_text(encoding="utf-8"))
         kept = essence(content)
         for finding in predictions(content):
@@ -134,39 +137,54 @@ class Bench:
             words = [str(self.options.headrace), "report", *self.home(program, point), old["id"], "--json", "-"]
             self.kept.add("report", program, point, essence(json.loads(self.run(words))))
 
-    def plain(self, program: Program, point: Point) -> None:
-        """Runs it without headrace, and keeps its samples a second."""
-        last = self.run(self.command(program, point)).splitlines()[-1]
+    def plain(self, program: Program, point: Point) -> float:
+        """Runs it without headrace; its samples a second."""
+        last = self.run(self.command(program, point, self.options.seconds)).splitlines()[-1]
         told = json.loads(last)
-        self.kept.add("rate", program, point, told["samples"] / told["step_seconds"])
+        return float(told["samples"] / told["step_seconds"])
+
+    def turn(self, program: Program, point: Point, others: list[Point]) -> None:
+        """Runs an audited point and others, one after the other: every second time backwards."""
+        points = [point, *others]
+        if len(self.kept.programs[program.name].turns.get(point, [])) % 2 == 1:
+            points.reverse()
+        rates = [(dataclasses.asdict(one), self.plain(program, one)) for one in points]
+        self.kept.add("turn", program, point, rates)
 
     def measure(self, program: Program) -> None:
-        """All that is missing of one program: its audits, then rounds of runs at every point that matters."""
+        """All that is missing of one program: each audit, then turns of the points that its findings name."""
         measured = self.kept.programs[program.name]
-        missing = [point for point in program.points if point not in measured.reports]
-        progress = Progress(f"{program.name}, audits", len(missing))
-        for point in missing:
-            self.audit(program, point)
+        progress = Progress(program.name, len(program.points))
+        for point in program.points:
+            if point not in measured.reports:
+                self.audit(program, point)
+            if program.own_clock:
+                self._compare(program, point)
             progress.advance()
-        if not program.own_clock:
-            return
-        points = list(dict.fromkeys([*program.points, *self._targets(measured)]))
-        rounds = [point for _ in range(self.options.repeat) for point in points]
-        for point in points:
-            for _ in measured.rates.get(point, []):
-                if point in rounds:
-                    rounds.remove(point)
-        progress = Progress(f"{program.name}, plain runs", len(rounds))
-        for point in rounds:
-            self.plain(program, point)
-            progress.advance()
+        for _ in range(self.options.repeat):
+            for point in program.combinations:
+                if len(measured.runs.get(point, [])) < self.options.repeat:
+                    self.turn(program, point, [])
+        for _ in range(self.options.repeat):
+            for point in near_best(program, measured):
+                if len(measured.runs[point]) < 2 * self.options.repeat:
+                    self.turn(program, point, [])
 
-    def _targets(self, measured: Measured) -> Iterator[Point]:
-        for point, report in measured.reports.items():
-            for finding in predictions(report):
-                to = target(point, finding)
-                if to is not None:
-                    yield to
+    def _compare(self, program: Program, point: Point) -> None:
+        measured, repeat = self.kept.programs[program.name], self.options.repeat
+        found = [target(point, finding) for finding in predictions(measured.reports[point])]
+        others = list(dict.fromkeys(one for one in found if one is not None and one != point))
+
+        def missing(one: Point) -> bool:
+            ratios = measured.won(point, one)
+            restless = ratios and max(ratios) > (1 + RESTLESS) * min(ratios)
+            wanted: int = 2 * repeat if restless else repeat
+            return len(ratios) < wanted
+
+        while wanted := [one for one in others if missing(one)]:
+            self.turn(program, point, wanted)
+        while len(measured.turns.get(point, [])) < repeat:
+            self.turn(program, point, [])
 
 
 def essence(report: dict[str, Any]) -> dict[str, Any]:
@@ -196,8 +214,8 @@ def arguments() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--programs", default=",".join(one.name for one in LIST), metavar="NAME,...")
-    parser.add_argument("--repeat", type=int, default=3, help="plain runs of each point, and pairs of a trial (3)")
-    parser.add_argument("--seconds", type=float, default=5, help="of a run, once it is steady (5)")
+    parser.add_argument("--repeat", type=int, default=3, help="turns, twice where they differ; pairs of a trial (3)")
+    parser.add_argument("--seconds", type=float, default=5, help="of a plain run, once it is steady (5)")
     parser.add_argument("--probe", type=int, default=15, metavar="SECONDS", help="of each audit; 0: none (15)")
     parser.add_argument("--keep", type=Path, default=ROOT / "build" / "accuracy.jsonl", metavar="FILE")
     parser.add_argument("--runs", type=Path, metavar="DIR", help="keep the folders of the audited runs there")

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from accuracy.cases import LIST, Case, Joint, Measured, Point, cases_of, criteria_of, joint_of
+from accuracy.cases import LIST, Case, Joint, Measured, Point, cases_of, criteria_of, joint_of, near_best
 from accuracy.run import Kept, shown
 from common import Verdict
 
@@ -39,7 +40,8 @@ def test_the_advised_point_has_what_stays_as_it_was() -> None:
 
 def test_a_case_compares_the_prediction_with_the_runs() -> None:
     point, other = Point(0, 1), Point(2, 1)
-    measured = Measured({point: report(2)}, {point: [100, 300, 100], other: [150, 150, 900]})
+    turns = [{point: 100.0, other: 150.0}, {other: 900.0, point: 300.0}, {point: 200.0, other: 280.0}, {point: 1.0}]
+    measured = Measured({point: report(2)}, {point: turns, other: [{other: 1000.0}]})
     (case,) = cases_of(DECODE, measured)
     assert (case.to, case.refused, case.measured, case.inside) == (other, None, 1.5, True)
     assert case.counts
@@ -62,11 +64,20 @@ def test_what_no_argument_sets_is_measured_by_a_trial() -> None:
 
 def test_advice_is_compared_with_the_best_of_all_points() -> None:
     slow, other, best = Point(0, 2), Point(2, 2), Point(2, 1)
-    measured = Measured({slow: report(2), other: report(2, threads=1)}, {slow: [50], other: [100], best: [110]})
+    measured = Measured(
+        {slow: report(2), other: report(2, threads=1)}, {slow: [{slow: 50, other: 100}], best: [{best: 110}]}
+    )
     first, second = joint_of(DECODE, measured)
     assert (first.to, first.best) == (other, best)
     assert abs(first.off - 0.1) < 1e-12
     assert second.off == 0
+
+
+def test_points_that_may_be_the_fastest_are_run_again() -> None:
+    points = {Point(number, 2): [{Point(number, 2): rate}] for number, rate in enumerate((100.0, 91.0, 89.0))}
+    assert near_best(DECODE, Measured({}, points)) == [Point(0, 2), Point(1, 2)]
+    assert near_best(LIST[-1], Measured({}, points)) == []
+    assert near_best(DECODE, Measured()) == []
 
 
 def test_every_criterion_can_fail() -> None:
@@ -90,8 +101,9 @@ def test_every_criterion_can_fail() -> None:
 def test_a_later_run_goes_on_with_what_was_kept(tmp_path: Path) -> None:
     kept, point = Kept(tmp_path / "kept.jsonl"), Point(1, 2)
     kept.add("report", DECODE, point, report(2))
-    kept.add("rate", DECODE, point, 12.5)
+    kept.add("turn", DECODE, point, [(asdict(point), 12.5), (asdict(Point(2, 2)), 25.0)])
     kept.add("trial", DECODE, point, 1.25, "prep.cache")
     again = Kept(tmp_path / "kept.jsonl").programs["decode"]
     assert again == kept.programs["decode"]
-    assert (again.rate(point), again.trials[point, "prep.cache"]) == (12.5, 1.25)
+    assert (again.rates[point], again.won(point, Point(2, 2))) == (12.5, [2.0])
+    assert again.trials[point, "prep.cache"] == 1.25
