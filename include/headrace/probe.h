@@ -11,6 +11,13 @@ namespace headrace {
 
 // The program's step on batches that were in memory, under one condition: the median of the means of its blocks, and
 // the ends of its 90 % interval. A step is what it does with one batch.
+// A ratio and its 90 % interval.
+struct Relative {
+    double median = 1;
+    double low = 1;
+    double high = 1;
+};
+
 struct ProbeCase {
     bool loader_running = false;  // meanwhile, its batches dropped
     std::uint64_t threads = 1;    // intra-op
@@ -25,6 +32,10 @@ struct ProbeCase {
     // The most that the process had in memory meanwhile, and on its device; absent where it could not be measured.
     std::optional<std::int64_t> host_peak_bytes = {};
     std::optional<std::int64_t> device_peak_bytes = {};
+    // Its step, of those of the program as it is that were taken just before and after it: what the machine does from
+    // second to second cancels out. Absent beside the loader, of the program as it is, and in probes of earlier
+    // versions.
+    std::optional<Relative> of_own = {};
 };
 
 // How fast files are read, each from its open to its close.
@@ -94,6 +105,15 @@ const ProbeCase* own_case(const Probe& probe);
 const ProbeCase* case_of_batch(const Probe& probe, std::uint64_t batch_size);
 const ProbeCase* case_of_precision(const Probe& probe, const std::string& precision);
 const ProbeCase* case_of_channels_last(const Probe& probe);
+
+// What a step takes under another condition, of what it takes as the program is.
+struct StepChange {
+    double factor = 1;
+    double error = 0;  // standard deviation of its logarithm, by the spread of what was measured
+};
+
+// None where one of them was not measured.
+std::optional<StepChange> change_of(const Probe& probe, const ProbeCase* changed);
 
 // The case with so many threads in the program's own batch size, precision and memory format, or null.
 const ProbeCase* case_of_threads(const Probe& probe, bool loader_running, std::uint64_t threads);

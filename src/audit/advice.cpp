@@ -56,7 +56,7 @@ Prediction check(RecordedLoop& recorded) {
         prediction.reason = sentence("fewer than 20 steps were recorded after the loader's queues were full");
         return prediction;
     }
-    const bool alone = recorded.loop.configuration.workers == 0 && recorded.loop.configuration.ranks == 1;
+    const bool alone = recorded.loop.configuration.alone();
     const double crowding =
         alone ? supposed_crowding : replay::crowding(recorded.loop, recorded.measured, *reproduction);
     if (crowding < 1) {

@@ -32,12 +32,14 @@ double speed_beside(const Probe& probe, std::uint64_t threads, Measure measure) 
 
 // One thread beside others that have cores too: what is lost is lost to shared caches and memory.
 double added_of(const Probe& probe, const Beside& beside) {
-    double speed = speed_beside(probe, 1, by_cpu_time);
-    if (speed <= 0) speed = speed_beside(probe, 1, by_the_clock);
-    if (speed <= 0 || beside.others <= 0 || beside.cores <= 1) return Contention().added_by_a_core;
-    // rate(1 + others) = (1 + added * more) / (1 + others), with `more` cores that are busy beside the first.
+    if (beside.others <= 0 || beside.cores <= 1) return Contention().added_by_a_core;
+    // With `more` cores that are busy beside the first each does (1 + added * more) / (1 + more) of what it does alone,
+    // and all threads together share what they do.
     const double more = std::min(beside.others, beside.cores - 1);
-    return std::clamp((speed * (1 + beside.others) - 1) / more, least_added, most_added);
+    double together = speed_beside(probe, 1, by_cpu_time) * (1 + more);
+    if (together <= 0) together = speed_beside(probe, 1, by_the_clock) * (1 + beside.others);
+    if (together <= 0) return Contention().added_by_a_core;
+    return std::clamp((together - 1) / more, least_added, most_added);
 }
 
 double gang_of(const Probe& probe, const Beside& beside, std::uint64_t threads, double added) {
@@ -58,14 +60,14 @@ Contention contention_of(const Probe& probe, const Beside& beside) {
 
 std::vector<replay::ThreadPoint> thread_points(const Probe& probe, const Beside& beside) {
     std::vector<replay::ThreadPoint> points;
-    const ProbeCase* own = case_of_threads(probe, false, probe.threads);
     const double added = added_of(probe, beside);
     for (const ProbeCase& one : probe.cases) {
         const bool other =
             !one.loader_running && one.threads != probe.threads && case_of_threads(probe, false, one.threads) == &one;
-        if (own == nullptr || !other) continue;
-        points.push_back(
-            {static_cast<unsigned>(one.threads), one.median / own->median, gang_of(probe, beside, one.threads, added)});
+        const std::optional<StepChange> step = other ? change_of(probe, &one) : std::nullopt;
+        if (!step) continue;
+        points.push_back({static_cast<unsigned>(one.threads), step->factor, gang_of(probe, beside, one.threads, added),
+                          step->error});
     }
     return points;
 }

@@ -12,10 +12,10 @@ namespace headrace::audit {
 // unknown.
 Loader loader_of(const std::string& config, bool training);
 
-// Whether it gives its batches in the order in which it asked for them.
 // Whether its batches are put together by torch's own code; taken to be so where that was not recorded.
 bool collates_by_default(const Loader& loader);
 
+// Whether it gives its batches in the order in which it asked for them.
 bool in_order(const std::string& config);
 
 // Whether its samples come from an IterableDataset: each worker has all of it, unless it divides itself.

@@ -6,14 +6,13 @@
 #include <set>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <utility>
 
 #include "audit/loader_config.h"
 #include "audit/timeline.h"
 #include "audit/waits.h"
+#include "audit/ways.h"
 #include "replay/points.h"
-#include "stats/quantile.h"
 
 namespace headrace::audit {
 namespace {
@@ -22,8 +21,6 @@ constexpr double nanosecond = 1e-9;         // seconds
 constexpr double most_left_behind = 0.02;   // of the steps
 constexpr double most_own_meetings = 0.03;  // of the time of all steps
 constexpr double fewest_meetings = 0.9;     // of the batches
-constexpr std::size_t enough_starts = 20000;
-constexpr double sent_for_sure = 1e-3;  // seconds after the CPU time of sending
 
 // From just after one wait to just before another: what the thread used for the steps between them.
 struct BetweenLooks {
@@ -33,24 +30,6 @@ struct BetweenLooks {
     double run_queue;
     double process_cpu;       // likewise
     std::size_t inner_waits;  // whose CPU time is still in it
-};
-
-// Of a batch from a worker: seconds from the end of its fetch to the begin and to the end of taking it. One for each
-// step of a long run: in single precision.
-struct Way {
-    std::uint32_t batch;
-    float asked;
-    float taken;
-    bool received;  // by the training thread from the worker itself, and recorded
-    bool busy;      // its worker was at another fetch while it was taken
-};
-
-// The same of the last ones of a worker, on the clock of the run.
-struct RecentWay {
-    std::size_t way;
-    Nanoseconds made;
-    Nanoseconds begin;
-    Nanoseconds end;
 };
 
 // What a step took of the time, without its wait.
@@ -82,25 +61,24 @@ bool is_wait_for_ranks(const Segment& segment) {
 
 bool is_call_of_ranks(const Segment& segment) { return segment.span != nullptr && kind(*segment.span) == Kind::sync; }
 
-// Of a batch that was not recorded as it came out of the queue: the wait for it.
-Received taking_of(const BatchWait& wait) {
-    return wait.received.value_or(Received{wait.span.start, end_of(wait.span)});
-}
-
 // CPU times of a machine on which each does less in a second.
 void slow(replay::Loop& loop, const replay::Speeds& speeds) {
     for (replay::BatchCost& batch : loop.batches) {
         batch.cpu *= speeds.fetching;
         batch.receive *= speeds.fetching;
     }
+    loop.message *= speeds.fetching;
+    loop.configuration.spin *= speeds.fetching;
     for (replay::StepCost& step : loop.steps) step.cpu *= speeds.stepping;
 }
 
 class LoopReader {
 public:
-    LoopReader(const Recording& recording, const Trainer& trainer, const LoopContext& context)
+    LoopReader(const Recording& recording, const Trainer& trainer, const std::string& loader,
+               const LoopContext& context)
         : recording_(recording),
           trainer_(trainer),
+          loader_(loader_of(loader, true)),
           ranks_(static_cast<double>(context.group.ranks)),
           contention_(context.contention),
           whole_step_(context.whole_step),
@@ -114,19 +92,17 @@ private:
         double cpu;  // of a step's time
         double blocked;
         double threads;
+        double spin = 0;  // seconds for a step of each of its threads but the first, after it
     };
 
     void begin_batch(const BatchWait& wait);
-    void begin_pass(const Pass& pass);
     void drop_step();
     void add_batch(const BatchWait& wait);
     void close_stretch(const BatchWait& wait);
     void see_device(const Span& span);
-    void take_start(const BatchWait& wait);
     void take_receive(const BatchWait& wait);
     double receive() const;
     double send() const;
-    void set_ways(double receive, double send);
     double threads_together(double receive) const;
     std::optional<Shares> divide_steps(double receive);
     void set_steps(const Shares& typical);
@@ -137,6 +113,7 @@ private:
 
     const Recording& recording_;
     const Trainer& trainer_;
+    const Loader loader_;  // of all its training passes
     double ranks_;
     Contention contention_;
     std::optional<double> whole_step_;
@@ -155,12 +132,7 @@ private:
     double inner_cpu_ = 0;         // of its waits
     std::size_t inner_waits_ = 0;
     std::vector<BetweenLooks> stretches_;
-    std::vector<Way> ways_;           // of batches of workers
-    std::size_t asked_ahead_ = 0;     // batches of this pass
-    std::vector<Nanoseconds> taken_;  // when each batch of it was
-    bool pinned_ = false;             // by a thread of the program, which takes them from workers
-    std::unordered_map<std::uint32_t, std::vector<RecentWay>> ways_of_;  // the last ones of each of its workers
-    std::vector<double> starts_;  // nanoseconds until a worker began a fetch that it was asked for and could begin
+    BatchWays ways_;
     double receive_cpu_ = 0;
     std::size_t receives_ = 0;
     std::size_t without_fetch_ = 0;
@@ -212,12 +184,15 @@ void LoopReader::begin_batch(const BatchWait& wait) {
         return;
     }
     if (wait.pass != pass_ && !walls_.empty()) recorded_.loop.later_passes.push_back(walls_.size());
-    if (wait.pass != pass_) begin_pass(*wait.pass);
+    if (wait.pass != pass_) {
+        after_.reset();
+        ways_.begin_pass(*wait.pass, loader_, recording_.uses_device());
+    }
     pass_ = wait.pass;
     recorded_.pass = static_cast<std::size_t>(pass_ - trainer_.passes.data());
     in_step_ = true;
     add_batch(wait);
-    if (!wait.pass->workers.empty()) take_start(wait);
+    ways_.take(wait, static_cast<std::uint32_t>(walls_.size() - 1));
     take_receive(wait);
     if (wait.before) {
         after_ = wait.after;
@@ -227,23 +202,12 @@ void LoopReader::begin_batch(const BatchWait& wait) {
     }
 }
 
-void LoopReader::begin_pass(const Pass& pass) {
-    after_.reset();
-    taken_.clear();
-    ways_of_.clear();
-    if (pass.workers.empty() || !pass.used) return;
-    const Loader loader = loader_of(trainer_.loaders[*pass.used].config, true);
-    pinned_ = loader.pin_memory && recording_.uses_device();
-    asked_ahead_ = pass.workers.size() * std::max<std::size_t>(1, loader.prefetch_factor.value_or(2));
-}
-
 void LoopReader::drop_step() {
     walls_.pop_back();
     recorded_.loop.batches.pop_back();
     recorded_.samples.pop_back();
     recorded_.measured.pop_back();
-    if (!ways_.empty() && ways_.back().batch == walls_.size()) ways_.pop_back();
-    ways_of_.clear();
+    ways_.drop(static_cast<std::uint32_t>(walls_.size()));
     if (!recorded_.loop.later_passes.empty() && recorded_.loop.later_passes.back() == walls_.size()) {
         recorded_.loop.later_passes.pop_back();
     }
@@ -264,14 +228,7 @@ void LoopReader::add_batch(const BatchWait& wait) {
         recorded_.fetched.samples += samples.samples;
         recorded_.fetched.cpu += std::max(0.0, fetch->cpu) * nanosecond;
         recorded_.fetched.collate += fetch->collate_cpu * nanosecond;
-        if (alone) {
-            inside = std::max(0.0, inside - whole);
-        } else {
-            const Received taken = taking_of(wait);
-            const auto after = [&](Nanoseconds at) { return static_cast<float>(at - fetch->end) * 1e-9F; };
-            ways_.push_back({static_cast<std::uint32_t>(recorded_.loop.batches.size()), after(taken.begin),
-                             after(taken.end), wait.received.has_value() && !pinned_, false});
-        }
+        if (alone) inside = std::max(0.0, inside - whole);
     } else {
         ++without_fetch_;
     }
@@ -282,25 +239,6 @@ void LoopReader::add_batch(const BatchWait& wait) {
     recorded_.loop.batches.push_back({cost.blocked * nanosecond, cost.cpu * nanosecond, 0, 0});
     recorded_.measured.push_back(static_cast<double>(wait.span.duration) * nanosecond);
     walls_.emplace_back();
-}
-
-// A worker begins a fetch when it is done with the one before and has been asked for it: when a batch was taken that
-// many before. What is between is the way of the request, and the interpreter's lock that another thread has.
-void LoopReader::take_start(const BatchWait& wait) {
-    const std::size_t number = taken_.size();
-    taken_.push_back(end_of(wait.span));
-    if (!wait.fetch) return;
-    std::vector<RecentWay>& last = ways_of_[wait.fetch->worker];
-    if (!last.empty() && starts_.size() < enough_starts) {
-        const Nanoseconds asked = number < asked_ahead_ ? wait.pass->iter_begin : taken_[number - asked_ahead_];
-        starts_.push_back(static_cast<double>(wait.fetch->begin - std::max(asked, last.back().made)));
-    }
-    std::erase_if(last, [&](const RecentWay& recent) { return recent.end < wait.fetch->begin; });
-    for (const RecentWay& recent : last) {
-        ways_[recent.way].busy = ways_[recent.way].busy || recent.begin < wait.fetch->end;
-    }
-    const Received taken = taking_of(wait);
-    last.push_back({ways_.size() - 1, wait.fetch->end, taken.begin, taken.end});
 }
 
 void LoopReader::take_receive(const BatchWait& wait) {
@@ -338,40 +276,6 @@ double LoopReader::send() const {
     return batches > 0 ? cpu / batches : 0;
 }
 
-// How a worker's batch came to the training thread. What is there when it is asked for is still waited for: its memory
-// is handed over by a thread of the worker, which needs the interpreter's lock that the worker's next fetch holds. So
-// does the thread that sends, and how long either takes differs from batch to batch. What was not there came later by
-// its transit; of what was, that is at most the time that there was, and those of others stand for it, in their order.
-void LoopReader::set_ways(double receive, double send) {
-    const auto was_there = [&](const Way& way) { return way.asked > send + sent_for_sure; };
-    const auto handed = [&](const Way& way) { return std::max(0.0, way.taken - way.asked - receive); };
-    std::vector<double> handovers, transits;
-    for (const Way& way : ways_) {
-        if (was_there(way) && way.received && way.busy) handovers.push_back(handed(way));
-        if (!was_there(way)) transits.push_back(std::max(0.0, way.taken - send - receive));
-    }
-    const double handover =
-        stats::median(handovers).value_or(0);  // where no batch shows it, it is a part of the transit
-    for (double& transit : transits) transit = std::max(0.0, transit - handover);
-    recorded_.loop.configuration.start = std::max(0.0, stats::median(starts_).value_or(0) * nanosecond);
-    for (replay::BatchCost& batch : recorded_.loop.batches) {
-        batch.cpu += send;
-        batch.receive = receive;
-        batch.handover = handover;
-    }
-    std::size_t late = 0, there = 0;
-    for (const Way& way : ways_) {
-        replay::BatchCost& batch = recorded_.loop.batches[way.batch];
-        if (!was_there(way)) {
-            batch.transit = transits[late++];
-            continue;
-        }
-        if (way.received && way.busy) batch.handover = handed(way);
-        const double other = transits.empty() ? 0 : transits[there++ % transits.size()];
-        batch.transit = std::min(way.asked - send, other);
-    }
-}
-
 // For each second of the training thread in its steps, that all threads of its process computed.
 double LoopReader::threads_together(double receive) const {
     double thread = 0, process = 0;
@@ -386,7 +290,7 @@ double LoopReader::threads_together(double receive) const {
 // Sets the costs of the steps whose CPU time is known. What they are of a step's time, all together; none where none
 // is.
 std::optional<LoopReader::Shares> LoopReader::divide_steps(double receive) {
-    double wall = 0, cpu = 0, blocked = 0, thread = 0, process = 0;
+    double wall = 0, cpu = 0, blocked = 0, thread = 0, process = 0, divided = 0;
     // With more threads than cores a step's own threads make each other wait for one: where nothing else wants them
     // that is as much its own as its work.
     const bool alone = ways_.empty() && ranks_ < 2;
@@ -412,6 +316,7 @@ std::optional<LoopReader::Shares> LoopReader::divide_steps(double receive) {
             recorded_.loop.steps[i] = {own * part, waited * part, walls_[i].pause};
             known_[i] = true;
         }
+        divided += static_cast<double>(last - stretch.first);
         wall += sum.loop;
         cpu += own;
         blocked += waited;
@@ -420,8 +325,13 @@ std::optional<LoopReader::Shares> LoopReader::divide_steps(double receive) {
     }
     if (wall <= 0) return std::nullopt;
     if (recording_.uses_device()) return Shares{cpu / wall, blocked / wall, 1};
-    // Whole threads: a little more than one is what a helper of the process used.
-    return Shares{cpu / wall, blocked / wall, thread > 0 ? std::max(1.0, std::round(process / thread)) : 1};
+    // Whole threads, of those that there are: a little more than one is what a helper of the process used, and while
+    // the training thread waits the others spin.
+    const double together = thread > 0 ? std::max(1.0, std::round(process / thread)) : 1;
+    const double most = loader_.threads ? std::max(1.0, static_cast<double>(*loader_.threads)) : together;
+    const double threads = std::min(together, most);
+    const double after = threads > 1 ? std::max(0.0, process - threads * thread) / (threads - 1) : 0;
+    return Shares{cpu / wall, blocked / wall, threads, after / divided};
 }
 
 void LoopReader::set_steps(const Shares& typical) {
@@ -502,12 +412,12 @@ Result<RecordedLoop> LoopReader::finish() {
     const Pass& pass = trainer_.passes[recorded_.pass];
     if (!pass.workers.empty()) {
         recorded_.send = send();
-        set_ways(received, *recorded_.send);
+        ways_.set(recorded_.loop, received, *recorded_.send);
     }
-    const Loader loader = loader_of(trainer_.loaders[*pass.used].config, true);
     recorded_.loop.configuration.workers = static_cast<unsigned>(pass.workers.size());
-    recorded_.loop.configuration.prefetch_factor = static_cast<unsigned>(loader.prefetch_factor.value_or(2));
+    recorded_.loop.configuration.prefetch_factor = static_cast<unsigned>(loader_.prefetch_factor.value_or(2));
     recorded_.loop.configuration.threads = typical->threads;
+    recorded_.loop.configuration.spin = typical->spin;
     recorded_.loop.configuration.gang = contention_.gang;
     recorded_.loop.configuration.ranks = static_cast<unsigned>(ranks_);
     recorded_.loop.cores =
@@ -544,7 +454,9 @@ Result<RecordedLoop> recorded_loop(const Recording& recording, const Trainer& tr
     if (std::string why = unlike_the_model(recording, trainer, context.group); !why.empty()) {
         return fail(ErrorCode::unsupported, std::move(why));
     }
-    LoopReader reader(recording, trainer, context);
+    const Pass& pass =
+        *std::find_if(trainer.passes.begin(), trainer.passes.end(), [](const Pass& one) { return one.training; });
+    LoopReader reader(recording, trainer, trainer.loaders[*pass.used].config, context);
     SyncCut ranks(context.group.waits);
     const auto take = [&](const Segment& segment) { reader.take(segment); };
     paint(recording, trainer, [&](const Segment& segment) { ranks.cut(segment, take); });

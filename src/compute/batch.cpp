@@ -134,7 +134,7 @@ std::optional<Finding> advise_batch(const StepUse& use) {
     const double beyond = replay::mean_step(replay::middle_of(best_as_it_is)) /
                           replay::mean_step(replay::middle_of(changed(step->factor)));
     Finding finding;
-    finding.gain = gain_of(use, *step, changed);
+    finding.gain = gain_of(use, *step, changed, replay::threads_error(use.recorded, use.transport, point));
     const double ratio = finding.gain->ratio.predicted;
     if (ratio < worth_a_finding || beyond < worth_a_finding) return std::nullopt;
     finding.id = "compute.batch";

@@ -5,26 +5,6 @@
 #include <utility>
 
 namespace headrace::compute {
-namespace {
-
-constexpr double normal_quantile = 1.6448536269514722;  // of the end of a 90 % interval
-
-// Blocks of a second or two see less of a machine's moods than a whole run.
-constexpr double least_spread = 0.01;
-
-double spread_in(const ProbeCase& one) {
-    if (one.low <= 0) return least_spread;
-    return std::max(least_spread, std::log(one.high / one.low) / (2 * normal_quantile));
-}
-
-}  // namespace
-
-std::optional<StepChange> change_of(const Probe& probe, const ProbeCase* changed) {
-    const ProbeCase* own = own_case(probe);
-    if (own == nullptr || changed == nullptr || own->median <= 0) return std::nullopt;
-    return StepChange{changed->median / own->median, std::hypot(spread_in(*own), spread_in(*changed))};
-}
-
 replay::Loop with_steps(replay::Loop loop, double factor) {
     for (replay::StepCost& step : loop.steps) {
         step.cpu *= factor;

@@ -1,6 +1,7 @@
 // A recorded loop whose steps take another time, by what a probe measured. Shared by what this module advises.
 #pragma once
 
+#include <cmath>
 #include <optional>
 #include <span>
 
@@ -28,15 +29,6 @@ struct StepUse {
     bool divides_itself = false;  // the dataset is a stream, of which each worker takes its part
 };
 
-// What a step takes under another condition, of what it takes as the program is.
-struct StepChange {
-    double factor = 1;
-    double error = 0;  // standard deviation of its logarithm, by the spread of what was measured
-};
-
-// None where one of them was not measured.
-std::optional<StepChange> change_of(const Probe& probe, const ProbeCase* changed);
-
 // The same loop with steps that take `factor` as long.
 replay::Loop with_steps(replay::Loop loop, double factor);
 
@@ -53,10 +45,12 @@ Gain gain_between(const StepUse& use, const replay::Loop& changed, double probe_
 double spread_of(const replay::Loop& slower, const replay::Loop& faster);
 
 // What a change of the steps wins, the spread of the probe in its interval. `changed_by(factor)` is the loop changed.
+// `more_error` is what else is not known.
 template <class Change>
-Gain gain_of(const StepUse& use, const StepChange& step, Change changed_by) {
+Gain gain_of(const StepUse& use, const StepChange& step, Change changed_by, double more_error = 0) {
     const double slow = step.factor * (1 + step.error), fast = step.factor / (1 + step.error);
-    return gain_between(use, changed_by(step.factor), spread_of(changed_by(slow), changed_by(fast)));
+    const double error = std::hypot(spread_of(changed_by(slow), changed_by(fast)), more_error);
+    return gain_between(use, changed_by(step.factor), error);
 }
 
 }  // namespace headrace::compute

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <cmath>
+
 #include "input/gain.h"
 
 namespace headrace::input {
@@ -46,9 +48,11 @@ double seconds_to_refill(const LoaderUse& use, const replay::Loop& changed) {
     return static_cast<double>(use.recorded.later_passes.size()) * sum / static_cast<double>(changed.batches.size());
 }
 
-Gain gain_of(const LoaderUse& use, const replay::Loop& changed) {
-    Gain gain = input::gain_of({use.recorded, use.loop_seconds}, changed,
-                               replay::model_error(use.recorded, changed, use.contention_measured));
+Gain gain_of(const LoaderUse& use, const Point& point) {
+    const replay::Loop changed = replay::at(use.recorded, use.transport, point);
+    const double error = std::hypot(replay::model_error(use.recorded, changed, use.contention_measured),
+                                    replay::threads_error(use.recorded, use.transport, point));
+    Gain gain = input::gain_of({use.recorded, use.loop_seconds}, changed, error);
     // With workers before, and that stay, a part of it was so already.
     const double refill = seconds_to_refill(use, changed);
     gain.seconds_per_run.predicted -= (use.recorded.configuration.workers == 0 ? 1 : 0.5) * refill;
@@ -87,7 +91,7 @@ std::optional<Finding> advise_workers(const LoaderUse& use) {
     const bool loader_stays = same_loader(best, recorded);
     if (loader_stays && best.threads == nullptr) return {};
     Finding finding;
-    finding.gain = gain_of(use, replay::at(use.recorded, use.transport, best));
+    finding.gain = gain_of(use, best);
     if (finding.gain->ratio.predicted < worth_a_finding) return {};
     finding.id = loader_stays ? "compute.threads" : "input.workers";
     finding.area = loader_stays ? Area::compute : Area::input;

@@ -14,6 +14,7 @@ namespace {
 // What is taken from a recorded cost as that of the transport is at most so much of it: the rest is work.
 constexpr double most_of_batch = 0.8, most_of_step = 0.5;
 
+constexpr double supposed_spin = 4.5e-3;       // of a second thread, where the run had one: 4 to 6 ms were seen
 constexpr double as_good = 0.98;               // of the speed of the best point: then the smaller point is as good
 constexpr std::size_t steps_to_search = 2000;  // of all ranks, in a replay that only compares points
 constexpr unsigned most_workers = 16;
@@ -72,7 +73,8 @@ Loop middle_of(const Loop& loop) {
             {},
             loop.configuration,
             loop.cores,
-            loop.together};
+            loop.together,
+            loop.message};
 }
 
 Transport Transport::of(double bytes, double write, double read) noexcept {
@@ -96,14 +98,18 @@ Loop with_workers(const Loop& recorded, const Transport& transport, unsigned wor
             }
             batch.receive = transport.receive;
             batch.transit = transport.transit;
+            batch.handover = transport.handover;
         }
+        changed.configuration.handover = transport.handover;
         for (StepCost& step : changed.steps) step.cpu += transport.read;
+        changed.message = transport.send;
     }
     if (recorded.configuration.workers > 0 && workers == 0) {
         for (BatchCost& batch : changed.batches) {
             batch.cpu -= std::min(transport.write + transport.send, most_of_batch * batch.cpu);
         }
         for (StepCost& step : changed.steps) step.cpu -= std::min(transport.read, most_of_step * step.cpu);
+        changed.message = 0;
     }
     changed.configuration.workers = workers;
     changed.configuration.prefetch_factor = prefetch_factor;
@@ -112,6 +118,7 @@ Loop with_workers(const Loop& recorded, const Transport& transport, unsigned wor
 
 Loop with_threads(Loop loop, const ThreadPoint& threads) {
     for (StepCost& step : loop.steps) step.cpu *= threads.step;
+    if (loop.configuration.threads <= 1 && threads.threads > 1) loop.configuration.spin = supposed_spin;
     loop.configuration.threads = threads.threads;
     loop.configuration.gang = threads.gang;
     return loop;
@@ -175,6 +182,18 @@ double model_error(const Loop& recorded, const Loop& changed, bool measured) {
     if (crowded(recorded) != crowded(changed)) square += by_gangs * by_gangs;
     if (saturates(recorded) != saturates(changed)) square += by_saturation * by_saturation;
     return std::sqrt(square);
+}
+
+double threads_error(const Loop& recorded, const Transport& transport, const Point& point) {
+    if (point.threads == nullptr) return 0;
+    const Loop part = middle_of(recorded);
+    const auto step_with = [&](double factor) {
+        ThreadPoint threads = *point.threads;
+        threads.step *= factor;
+        return mean_step(at(part, transport, {point.workers, point.prefetch_factor, &threads}));
+    };
+    const double more = 1 + point.threads->spread;
+    return std::abs(std::log(step_with(more) / step_with(1 / more))) / 2;
 }
 
 }  // namespace headrace::replay

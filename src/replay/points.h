@@ -17,6 +17,7 @@ struct ThreadPoint {
     unsigned threads = 1;
     double step = 1;
     double gang = 1;
+    double spread = 0;  // standard deviation of the logarithm of `step`, by what its measurement varied
 };
 
 struct Point {
@@ -29,12 +30,13 @@ struct Point {
 // run did not show it, from its size and from what shared memory costs on the machine. By itself it is that of a batch
 // of no size.
 struct Transport {
-    double write = 0;         // of the worker, to collate into shared memory
-    double send = 0.85e-3;    // of the worker
-    double transit = 1e-3;    // no core's
-    double receive = 1.3e-3;  // of the training thread
-    double read = 0;          // of the step, whose batch lies in that memory
-    double worker_cpu = 0;    // of the worker for all of a batch, where that was measured; 0: it was not
+    double write = 0;          // of the worker, to collate into shared memory
+    double send = 0.6e-3;      // of the worker
+    double transit = 1e-3;     // no core's
+    double receive = 1e-3;     // of the training thread
+    double handover = 0.6e-3;  // no core's; whatever its worker does
+    double read = 0;           // of the step, whose batch lies in that memory
+    double worker_cpu = 0;     // of the worker for all of a batch, where that was measured; 0: it was not
 
     // `bytes` of a batch, and the seconds for each that is written and read.
     static Transport of(double bytes, double write, double read) noexcept;
@@ -82,5 +84,9 @@ Loop middle_of(const Loop& loop);
 // The standard deviation of the logarithm of a predicted ratio between the two, by what the model gets wrong.
 // `measured`: what busy cores lose to each other was.
 double model_error(const Loop& recorded, const Loop& changed, bool measured = false);
+
+// The same by what the measurement of a point's threads leaves open: as much of it as the replay lets through, which is
+// nothing where the loop waits for its loader.
+double threads_error(const Loop& recorded, const Transport& transport, const Point& point);
 
 }  // namespace headrace::replay

@@ -31,8 +31,8 @@ std::vector<Cost> joined(std::span<const Cost> costs, std::size_t together, void
 void add_batch(BatchCost& sum, const BatchCost& part) {
     sum.blocked += part.blocked;
     sum.cpu += part.cpu;
-    sum.receive += part.receive;
     // One message has one way, whatever its size.
+    sum.receive = std::max(sum.receive, part.receive);
     sum.transit = std::max(sum.transit, part.transit);
     sum.handover = std::max(sum.handover, part.handover);
 }
@@ -46,8 +46,9 @@ void add_step(StepCost& sum, const StepCost& part) {
 // One time for each of the larger steps of a loop whose batches come together; what is left over at the end is not run.
 std::vector<StepTime> times_of(std::span<const BatchCost> batches, std::span<const StepCost> steps, const Loop& loop) {
     if (loop.together == 1) return replay(batches, steps, loop.configuration, loop.cores);
-    return replay(joined(batches, loop.together, add_batch), joined(steps, loop.together, add_step), loop.configuration,
-                  loop.cores);
+    std::vector<BatchCost> larger = joined(batches, loop.together, add_batch);
+    for (BatchCost& batch : larger) batch.cpu = std::max(0.0, batch.cpu - loop.message * (loop.together - 1));
+    return replay(larger, joined(steps, loop.together, add_step), loop.configuration, loop.cores);
 }
 
 // Of the steps of a replicate, `around` are before and as many after those that count: before the loop is steady, and

@@ -22,6 +22,9 @@ struct Loop {
     // So many of its batches come as one, and their steps are one step: a larger batch. At least 1; `steps` and
     // `batches` are still those of the recorded size.
     unsigned together = 1;
+    // Of the CPU time of each batch, what a message of a worker costs it, whatever its size: that of a larger batch is
+    // one message.
+    double message = 0;
 };
 
 // How near the replay of the loop as it was recorded comes to what was measured.

@@ -60,6 +60,7 @@ struct Rank {
     std::size_t step = 0;
     double left = 0;   // work when making, receiving or computing
     double until = 0;  // the time when fetching, blocked or paused
+    double spin = 0;   // work that is left of the other threads of the last step, each
     std::size_t receiving = 0;
     std::deque<std::size_t> arrived;  // and not yet received
     std::vector<bool> here;           // received
@@ -67,6 +68,7 @@ struct Rank {
     bool works() const noexcept {
         return doing == Doing::making || doing == Doing::receiving || doing == Doing::computing;
     }
+    bool spins() const noexcept { return spin > 0 && doing != Doing::computing; }
     bool sleeps() const noexcept {
         return doing == Doing::fetching || doing == Doing::handed || doing == Doing::blocked || doing == Doing::paused;
     }
@@ -142,6 +144,7 @@ double Simulation::wanted() const {
     auto all = static_cast<double>(computing_.size());
     for (const Rank& rank : ranks_) {
         if (rank.works()) all += rank.doing == Doing::computing ? configuration_.threads : 1;
+        if (rank.spins()) all += configuration_.threads - 1;
     }
     return all;
 }
@@ -166,9 +169,9 @@ void Simulation::ask_for(Rank& rank, std::size_t batches) {
 void Simulation::start(Rank& rank, std::size_t worker) {
     const std::size_t number = rank.made[worker] * configuration_.workers + worker;
     rank.making[worker] = number < rank.asked;
-    if (!rank.making[worker]) {  // what it has still to hand over it does at once
+    if (!rank.making[worker]) {  // what it has still to hand over is not in its way any more
         const bool asked = rank.doing == Doing::handed && rank.receiving % configuration_.workers == worker;
-        if (asked) rank.until = std::min(rank.until, now_);
+        if (asked) rank.until = std::min(rank.until, now_ + configuration_.handover);
         return;
     }
     const BatchCost& cost = batch(rank, number);
@@ -234,10 +237,9 @@ void Simulation::worker_is_done() {
     start(rank, worker);
 }
 
-// A worker that has nothing to make hands over at once.
 void Simulation::hand_over(Rank& rank) {
     const bool busy = rank.making[rank.receiving % configuration_.workers];
-    const double handover = busy ? batch(rank, rank.receiving).handover : 0;
+    const double handover = busy ? batch(rank, rank.receiving).handover : configuration_.handover;
     if (handover > 0) {
         rank.doing = Doing::handed;
         rank.until = now_ + handover;
@@ -264,6 +266,7 @@ void Simulation::trainer_is_done(Rank& rank) {
             want_batch(rank);
             break;
         case Doing::computing:
+            rank.spin = configuration_.threads > 1 ? configuration_.spin : 0;
             rank.doing = Doing::blocked;
             rank.until = now_ + step(rank).blocked;
             break;
@@ -287,6 +290,7 @@ void Simulation::go_on(double seconds, double all, double rate) {
     fetching_.work += makers * rate * seconds;
     if (!computing_.empty()) work_ += rate * seconds;
     for (Rank& rank : ranks_) {
+        if (rank.spins()) rank.spin -= rate * seconds;
         if (!rank.works()) continue;
         const double done = speed_of(rank, all, rate) * seconds;
         rank.left -= done;
@@ -303,17 +307,27 @@ void Simulation::advance() {
     const double worker_done = computing_.empty() ? never : now_ + (computing_.top().at - work_) / rate;
     double next = std::min({worker_done, next_of(blocked_), next_of(in_transit_)});
     Rank* trainer = nullptr;  // that is done then, before any worker
+    Rank* spinner = nullptr;  // whose threads go to sleep then, before anything else
     for (Rank& rank : ranks_) {
+        const double asleep = rank.spins() ? now_ + rank.spin / rate : never;
+        if (asleep < next) {
+            next = asleep;
+            spinner = &rank;
+            trainer = nullptr;
+        }
         double done = never;
         if (rank.works()) done = now_ + rank.left / speed_of(rank, all, rate);
         if (rank.sleeps()) done = rank.until;
         if (done >= next) continue;
         next = done;
         trainer = &rank;
+        spinner = nullptr;
     }
     go_on(next - now_, all, rate);
     now_ = next;
-    if (trainer != nullptr) {
+    if (spinner != nullptr) {
+        spinner->spin = 0;
+    } else if (trainer != nullptr) {
         trainer_is_done(*trainer);
     } else if (next == next_of(blocked_)) {
         const Event event = pop(blocked_);
@@ -360,13 +374,13 @@ std::size_t steps_to_steady(const Configuration& configuration) noexcept {
 
 std::vector<StepTime> replay(std::span<const BatchCost> batches, std::span<const StepCost> steps,
                              const Configuration& configuration, const Cores& cores) {
-    if (configuration.workers == 0 && configuration.ranks == 1) return without_workers(batches, steps);
+    if (configuration.alone()) return without_workers(batches, steps);
     return Simulation(batches, steps, configuration, cores).run();
 }
 
 Speeds speeds(std::span<const BatchCost> batches, std::span<const StepCost> steps, const Configuration& configuration,
               const Cores& cores) {
-    if (configuration.workers == 0 && configuration.ranks == 1) return {};
+    if (configuration.alone()) return {};
     Simulation simulation(batches, steps, configuration, cores);
     simulation.run();
     return simulation.speeds();

@@ -47,8 +47,16 @@ struct Configuration {
     // What is left of a step's speed, beside its part of the cores, when its threads have to wait for one of them that
     // has no core: they meet after every operation. 1: nothing is lost. Above 0.
     double gang = 1;
+    // So long each of the threads of a step but the training thread itself is busy after it: it waits for the next one
+    // before it gives up its core. CPU time of one that is alone.
+    double spin = 0;
     unsigned ranks = 1;  // that train together on these cores; at least 1
-    double start = 0;    // until a worker that can make a batch, and is asked to, begins; uses no core
+    // The same as a batch's `handover`, of one whose worker is at nothing else: what the two say to each other.
+    double handover = 0;
+    double start = 0;  // until a worker that can make a batch, and is asked to, begins; uses no core
+
+    // One training thread that does all itself: nothing is busy beside it.
+    bool alone() const noexcept { return workers == 0 && ranks == 1; }
 };
 
 // So many steps come before the loop is steady: its queues are filled twice.

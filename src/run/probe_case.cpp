@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <cmath>
 
 #include "headrace/probe.h"
 
@@ -23,6 +24,16 @@ ProbeCase as_program(const Probe& probe) {
     own.batch_size = probe.batch_size;
     own.precision = as_it_is;
     return own;
+}
+
+constexpr double normal_quantile = 1.6448536269514722;  // of the end of a 90 % interval
+
+// Blocks of a second or two see less of a machine's moods than a whole run.
+constexpr double least_spread = 0.01;
+
+double spread_of(double low, double high) {
+    if (low <= 0) return least_spread;
+    return std::max(least_spread, std::log(high / low) / (2 * normal_quantile));
 }
 
 }  // namespace
@@ -52,6 +63,16 @@ const ProbeCase* case_of_threads(const Probe& probe, bool loader_running, std::u
     wanted.loader_running = loader_running;
     wanted.threads = threads;
     return find(probe, wanted);
+}
+
+std::optional<StepChange> change_of(const Probe& probe, const ProbeCase* changed) {
+    const ProbeCase* own = own_case(probe);
+    if (own == nullptr || changed == nullptr || own->median <= 0) return std::nullopt;
+    if (const std::optional<Relative>& ratio = changed->of_own) {
+        return StepChange{ratio->median, spread_of(ratio->low, ratio->high)};
+    }
+    return StepChange{changed->median / own->median,
+                      std::hypot(spread_of(own->low, own->high), spread_of(changed->low, changed->high))};
 }
 
 }  // namespace headrace

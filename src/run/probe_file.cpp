@@ -91,6 +91,11 @@ Json startup_json(const std::optional<StartupInputs>& startup) {
             {"seconds", startup->seconds}};
 }
 
+Json relative_json(const std::optional<Relative>& ratio) {
+    if (!ratio) return nullptr;
+    return {{"median", ratio->median}, {"low", ratio->low}, {"high", ratio->high}};
+}
+
 StartupInputs startup_in(const Json& json) {
     return {json.at("files").get<std::uint64_t>(), json.at("folders").get<std::uint64_t>(),
             json.at("bytes").get<std::uint64_t>(), json.at("digest").get<std::string>(),
@@ -99,6 +104,10 @@ StartupInputs startup_in(const Json& json) {
 
 // Whether a probe has something; earlier ones do not have the key.
 bool has(const Json& json, const char* key) { return json.contains(key) && !json.at(key).is_null(); }
+
+Relative relative_in(const Json& json) {
+    return {positive(json.at("median")), positive(json.at("low")), positive(json.at("high"))};
+}
 
 Probe probe_in(const Json& json) {
     Probe probe;
@@ -126,7 +135,8 @@ Probe probe_in(const Json& json) {
                                positive(seconds.at("high")), one.at("steps").get<std::uint64_t>(),
                                added<double>(one, "cpu_seconds"), added<bool>(one, "channels_last").value_or(false),
                                added<std::int64_t>(one, "host_peak_bytes"),
-                               added<std::int64_t>(one, "device_peak_bytes")});
+                               added<std::int64_t>(one, "device_peak_bytes"),
+                               has(one, "of_own") ? std::optional(relative_in(one.at("of_own"))) : std::nullopt});
     }
     return probe;
 }
@@ -145,7 +155,8 @@ Json probe_json(const Probe& probe) {
                          {"steps", one.steps},
                          {"cpu_seconds", or_null(one.cpu_seconds)},
                          {"host_peak_bytes", or_null(one.host_peak_bytes)},
-                         {"device_peak_bytes", or_null(one.device_peak_bytes)}});
+                         {"device_peak_bytes", or_null(one.device_peak_bytes)},
+                         {"of_own", relative_json(one.of_own)}});
     }
     return {{"threads", probe.threads},
             {"batch_size", probe.batch_size},

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <numeric>
 #include <sstream>
 #include <tuple>
+#include <utility>
 
 #include "input/storage.h"
 #include "stats/quantile.h"
@@ -24,9 +26,10 @@ using Json = nlohmann::json;
 // A probe may take so much longer than it should before it is ended.
 constexpr double enough_time = 3;
 
-// Blocks below so many say nothing of their spread: then it is taken to be 5 %.
+// Blocks below so many say nothing of their spread: half of the interval is taken to be so much then. Single blocks of
+// a fifth of a second were seen to differ by that much on virtual machines.
 constexpr std::size_t fewest_blocks = 3;
-constexpr double unknown_spread = 0.05;
+constexpr double unknown_spread = 0.15;
 
 // A few blocks for each condition.
 constexpr std::uint64_t fewest_recorded_steps = 60;
@@ -38,6 +41,17 @@ struct Blocks {
     std::vector<double> cpu;    // likewise
     std::uint64_t steps = 0;
     std::optional<std::int64_t> host_peak, device_peak;  // of the block that needed least: the others had its leavings
+};
+
+// What the blocks of a probe say, in the order in which they were measured.
+struct Cases {
+    struct Mean {
+        Key key;
+        double seconds;
+    };
+    std::vector<Key> order;  // in which each was measured first: the first one is the program as it is
+    std::map<Key, Blocks> blocks;
+    std::vector<Mean> alone;  // those with the loader stopped
 };
 
 // A number of bytes of a block; none where it could not be measured.
@@ -59,6 +73,36 @@ void take_model(const Json& line, Probe& probe) {
     if (line.contains("bytes")) probe.model_bytes = line.at("bytes").get<std::int64_t>();
 }
 
+// The median of what blocks say, and its 90 % interval by their spread.
+Relative summary_of(const std::vector<double>& blocks) {
+    const double median = *stats::median(blocks);
+    if (blocks.size() < fewest_blocks) return {median, median / (1 + unknown_spread), median * (1 + unknown_spread)};
+    const double half = (*stats::quantile(blocks, 0.95) - *stats::quantile(blocks, 0.05)) / 2 /
+                        std::sqrt(static_cast<double>(blocks.size()));
+    return {median, std::max(median - half, median / 2), median + half};
+}
+
+// Each block of a case, of the nearest ones of the program as it is before and after it.
+std::optional<Relative> of_own(const Key& key, const Cases& cases) {
+    const Key& own = cases.order.front();
+    if (key == own) return std::nullopt;
+    const auto& blocks = cases.alone;
+    const auto is_own = [&](const Cases::Mean& one) { return one.key == own; };
+    std::vector<double> ratios;
+    for (auto block = blocks.begin(); block != blocks.end(); ++block) {
+        if (block->key != key) continue;
+        const auto before = std::find_if(std::reverse_iterator(block), blocks.rend(), is_own);
+        const auto after = std::find_if(block, blocks.end(), is_own);
+        const bool first = before == blocks.rend(), last = after == blocks.end();
+        if (first && last) continue;
+        const double reference = first  ? after->seconds
+                                 : last ? before->seconds
+                                        : std::sqrt(before->seconds * after->seconds);
+        ratios.push_back(block->seconds / reference);
+    }
+    return ratios.empty() ? std::nullopt : std::optional(summary_of(ratios));
+}
+
 ProbeCase case_of(const Key& key, const Blocks& blocks) {
     ProbeCase found;
     std::tie(found.loader_running, found.threads, found.batch_size, found.precision, found.channels_last) = key;
@@ -66,16 +110,10 @@ ProbeCase case_of(const Key& key, const Blocks& blocks) {
     found.cpu_seconds = stats::median(blocks.cpu);
     found.host_peak_bytes = blocks.host_peak;
     found.device_peak_bytes = blocks.device_peak;
-    found.median = *stats::median(blocks.means);
-    if (blocks.means.size() < fewest_blocks) {
-        found.low = found.median / (1 + unknown_spread);
-        found.high = found.median * (1 + unknown_spread);
-    } else {  // of the median, by the spread of what it is the median of
-        const double half = (*stats::quantile(blocks.means, 0.95) - *stats::quantile(blocks.means, 0.05)) / 2 /
-                            std::sqrt(static_cast<double>(blocks.means.size()));
-        found.low = std::max(found.median - half, found.median / 2);
-        found.high = found.median + half;
-    }
+    const Relative seconds = summary_of(blocks.means);
+    found.median = seconds.median;
+    found.low = seconds.low;
+    found.high = seconds.high;
     return found;
 }
 
@@ -126,7 +164,7 @@ void add_storage(const std::string& lines, const fs::path& directory, Probe& pro
 }
 
 // Of a line of its own; what makes no sense is passed over.
-void take_line(const Json& line, std::vector<Key>& order, std::map<Key, Blocks>& cases, Probe& probe) {
+void take_line(const Json& line, Cases& cases, Probe& probe) {
     if (line.contains("latency")) {
         take_model(line, probe);
         return;
@@ -156,10 +194,11 @@ void take_line(const Json& line, std::vector<Key>& order, std::map<Key, Blocks>&
     const bool good = !steps.empty() && std::all_of(steps.begin(), steps.end(),
                                                     [](double step) { return std::isfinite(step) && step > 0; });
     if (!good) return;
-    if (!cases.contains(key)) order.push_back(key);
-    Blocks& blocks = cases[key];
+    if (!cases.blocks.contains(key)) cases.order.push_back(key);
+    Blocks& blocks = cases.blocks[key];
     // The mean: a step may take several batches, or do now and then what it does not always do.
     blocks.means.push_back(*stats::mean(steps));
+    if (!std::get<0>(key)) cases.alone.push_back({key, blocks.means.back()});
     blocks.steps += steps.size();
     const auto cpu = line.value("cpu", std::vector<double>());
     if (cpu.size() == steps.size() && std::all_of(cpu.begin(), cpu.end(), [](double one) { return one > 0; })) {
@@ -227,23 +266,26 @@ Result<Probe> probe_program(const Audit& audit, const ProbeOptions& options) {
 
 std::optional<Probe> parse_probe(const std::string& lines) {
     Probe probe;
-    std::vector<Key> order;
-    std::map<Key, Blocks> cases;
+    Cases cases;
     std::istringstream stream(lines);
     for (std::string text; std::getline(stream, text);) {
         const Json line = Json::parse(text, nullptr, false);
         if (!line.is_object()) continue;  // the last one of a program that was killed
         try {
-            take_line(line, order, cases, probe);
+            take_line(line, cases, probe);
         } catch (const Json::exception&) {
             continue;
         }
     }
-    if (order.empty()) return std::nullopt;
+    if (cases.order.empty()) return std::nullopt;
     // The first is the program as it is.
-    probe.threads = std::get<1>(order.front());
-    probe.batch_size = std::get<2>(order.front());
-    for (const Key& key : order) probe.cases.push_back(case_of(key, cases.at(key)));
+    probe.threads = std::get<1>(cases.order.front());
+    probe.batch_size = std::get<2>(cases.order.front());
+    for (const Key& key : cases.order) {
+        ProbeCase found = case_of(key, cases.blocks.at(key));
+        if (!found.loader_running) found.of_own = of_own(key, cases);
+        probe.cases.push_back(std::move(found));
+    }
     return probe;
 }
 

@@ -192,6 +192,17 @@ TEST(RecordedLoop, TellsHowManyThreadsAStepHas) {
     EXPECT_NEAR(recorded->loop.steps[40].cpu, 8e-3, near) << "and nothing beside its steps";
 }
 
+TEST(RecordedLoop, TellsThreadsThatSpinFromThoseOfAStep) {
+    // 8 ms of the training thread, and 12 of the other: 4 of them after the step.
+    const Result<RecordedLoop> recorded = loop_of(alone({.threads = 2.5, .set_threads = 2}));
+    ASSERT_TRUE(recorded) << recorded.error().message;
+    EXPECT_NEAR(recorded->loop.configuration.threads, 2, near);
+    EXPECT_NEAR(recorded->loop.configuration.spin, 4e-3, near);
+    const Result<RecordedLoop> none = loop_of(alone({.threads = 1.3, .set_threads = 1}));
+    ASSERT_TRUE(none) << none.error().message;
+    EXPECT_EQ(none->loop.configuration.spin, 0) << "a helper of the process";
+}
+
 TEST(RecordedLoop, TakesWhatIsBusyMeanwhileOutOfItsCosts) {
     const Result<RecordedLoop> recorded = loop_of(with_worker({.fetch = 20, .step = 60}));
     ASSERT_TRUE(recorded) << recorded.error().message;

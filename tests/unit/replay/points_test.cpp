@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+
 namespace headrace::replay {
 namespace {
 
@@ -62,6 +64,23 @@ TEST(Transport, ThatWasMeasuredStandsForWhatABatchCosts) {
     for (const BatchCost& batch : one.batches) sum += batch.cpu;
     EXPECT_NEAR(sum, 200 * 0.015, 1e-9);
     EXPECT_NEAR(one.batches[7].cpu / one.batches[8].cpu, 3, 1e-9) << "slow ones stay slow ones";
+}
+
+TEST(Transport, HasAMessageForEachBatchOfAWorker) {
+    const Transport transport;
+    const Loop none = alike({0, 0.010, 0, 0}, {0.020, 0}, {}, 8);
+    EXPECT_EQ(none.message, 0);
+    EXPECT_EQ(with_workers(none, transport, 1, 2).message, transport.send);
+    EXPECT_EQ(with_workers(with_workers(none, transport, 1, 2), transport, 0, 2).message, 0);
+}
+
+TEST(ThreadsError, IsWhatTheReplayLetsThrough) {
+    const ThreadPoint one{1, 1.5, 1, 0.1};
+    const Loop bound_by_steps = alike({0, 0.001, 0, 0}, {0.020, 0}, {.workers = 1, .threads = 2}, 8);
+    EXPECT_EQ(threads_error(bound_by_steps, {}, {1, 2}), 0) << "they stay as they are";
+    EXPECT_NEAR(threads_error(bound_by_steps, {}, {1, 2, &one}), std::log(1.1), 1e-3);
+    const Loop bound_by_loader = alike({0, 0.050, 0, 0}, {0.020, 0}, {.workers = 1, .threads = 2}, 8);
+    EXPECT_NEAR(threads_error(bound_by_loader, {}, {1, 2, &one}), 0, 1e-3);
 }
 
 TEST(BestPoint, IsTheSmallestOfThoseThatAreAsGood) {

@@ -87,6 +87,19 @@ TEST(Gain, OfBatchesThatComeTogetherIsNoneWhereTheLoaderIsTheLimit) {
     EXPECT_NEAR(gain(recorded, changed).ratio, 1, 1e-9);
 }
 
+TEST(Gain, OfBatchesThatComeTogetherIsThatOfTheirMessages) {
+    // One worker makes a batch in 4, of which it takes 1 to send it; to receive one takes 2, a step 1.
+    Loop recorded = alike(200, {0, 4, 0, 2}, {1, 0}, 1);
+    recorded.message = 1;
+    recorded.cores = Cores::alike(2);
+    Loop changed = recorded;
+    changed.together = 2;
+    EXPECT_NEAR(gain(recorded, changed).ratio, 8.0 / 7, 1e-6) << "the loader is the limit";
+    for (BatchCost& batch : recorded.batches) batch.cpu = 1;
+    changed.batches = recorded.batches;
+    EXPECT_NEAR(gain(recorded, changed).ratio, 6.0 / 4, 1e-6) << "the training thread is";
+}
+
 TEST(Gain, OfOneStepIsKnownToo) {
     const Loop recorded = alike(1, {0, 4, 0, 0}, {1, 0}, 0);
     Loop changed = recorded;

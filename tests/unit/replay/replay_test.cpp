@@ -274,6 +274,24 @@ TEST(Handover, IsWaitedForWhileTheWorkerIsBusy) {
     EXPECT_NEAR(times[2].began, 17, 1e-9) << "the worker has nothing more to make";
 }
 
+TEST(Handover, TakesAMomentAlsoOfAWorkerThatIsAtNothingElse) {
+    const Program program = alike(400, {.cpu = 1, .receive = 1, .handover = 3}, {5});
+    EXPECT_NEAR(steady(program, {.workers = 1, .handover = 0.5}, plenty), 6.5, 1e-9);
+    EXPECT_NEAR(steady(program, {.workers = 1}, plenty), 6, 1e-9);
+}
+
+TEST(Spin, TakesCoresFromWorkersUntilTheNextStep) {
+    const Cores two = Cores::alike(2, 1);
+    const Program slow_loader = alike(400, {.cpu = 10}, {1});
+    EXPECT_NEAR(steady(slow_loader, {.workers = 2, .threads = 2}, two), 6, 1e-6)
+        << "all that is computed, by two cores";
+    // Two workers are done at the same time, so every second step follows at once.
+    EXPECT_NEAR(steady(slow_loader, {.workers = 2, .threads = 2, .spin = 3}, two), 6.75, 1e-6);
+    EXPECT_NEAR(steady(slow_loader, {.workers = 2, .spin = 3}, two), 5.5, 1e-6) << "one thread waits for none";
+    const Program slow_steps = alike(400, {.cpu = 1}, {5});
+    EXPECT_NEAR(steady(slow_steps, {.workers = 1, .threads = 2, .spin = 100}, Cores::alike(4, 1)), 5, 1e-9);
+}
+
 TEST(Start, IsPaidByWorkersForEachBatch) {
     const Program program = alike(400, {.cpu = 4}, {1});
     EXPECT_NEAR(steady(program, {.workers = 1, .start = 1}, plenty), 5, 1e-9);

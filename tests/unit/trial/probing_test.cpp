@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
+#include <string>
+
 #include "audit/contention.h"
 #include "replay/cores.h"
 
@@ -82,6 +85,38 @@ TEST(ProbeLines, WithoutAStepAreNoProbe) {
     EXPECT_FALSE(parse_probe("{\"done\": true}\n{\"latency\": [1]}\n"));
 }
 
+TEST(ProbeLines, CompareAConditionWithTheProgramAsItIsAroundIt) {
+    // A machine that slows down all the time; with one thread a step takes twice as long. The loader's blocks are
+    // apart.
+    std::string drifting;
+    double seconds = 0.010;
+    const auto block = [&](bool loader, unsigned threads) {
+        drifting += R"({"loader": )" + std::string(loader ? "true" : "false") + R"(, "threads": )" +
+                    std::to_string(threads) + R"(, "batch": 32, "precision": "float32", "steps": [)" +
+                    std::to_string(seconds * (threads == 1 ? 2 : 1)) + "]}\n";
+        seconds *= 1.1;
+    };
+    for (int round = 0; round < 4; ++round) {
+        block(false, 2);
+        block(false, 1);
+    }
+    block(false, 2);
+    block(true, 2);
+    const auto probe = parse_probe(drifting);
+    ASSERT_TRUE(probe);
+    EXPECT_FALSE(own_case(*probe)->of_own);
+    EXPECT_FALSE(case_of_threads(*probe, true, 2)->of_own);
+    const auto change = change_of(*probe, case_of_threads(*probe, false, 1));
+    ASSERT_TRUE(change);
+    EXPECT_NEAR(change->factor, 2, 1e-3);
+    EXPECT_NEAR(change->error, 0.01, 1e-3) << "the least that is taken to be";
+    // Few blocks say less, and one that has the program as it is only before it is compared with that.
+    const auto few = parse_probe(drifting.substr(0, drifting.find('\n', drifting.find('\n') + 1)));
+    ASSERT_TRUE(few);
+    EXPECT_NEAR(change_of(*few, case_of_threads(*few, false, 1))->factor, 2.2, 1e-3);
+    EXPECT_GT(change_of(*few, case_of_threads(*few, false, 1))->error, 0.05);
+}
+
 TEST(ContentionOfAProbe, GivesTheSpeedsThatWereMeasured) {
     const auto probe = parse_probe(lines);
     const Beside beside{1, 2};
@@ -95,7 +130,7 @@ TEST(ContentionOfAProbe, GivesTheSpeedsThatWereMeasured) {
     const auto points = thread_points(*probe, beside);
     ASSERT_EQ(points.size(), 1U);
     EXPECT_EQ(points[0].threads, 1U);
-    EXPECT_NEAR(points[0].step, 1.6, 1e-9);
+    EXPECT_NEAR(points[0].step, 0.016 / std::sqrt(0.010 * 0.012), 1e-9) << "of the blocks before and after it";
     EXPECT_DOUBLE_EQ(points[0].gang, 1);
 }
 
@@ -107,6 +142,16 @@ TEST(ContentionOfAProbe, KnowsWaitsFromWorkByTheCpuTime) {
     EXPECT_DOUBLE_EQ(*own_case(*probe)->cpu_seconds, 0.009);
     // Half of the step beside the loader is a wait for the interpreter's lock or for a core.
     EXPECT_NEAR(contention_of(*probe, {1, 2}).added_by_a_core, 2 * 0.9 - 1, 1e-9);
+}
+
+TEST(ContentionOfAProbe, KnowsThatMoreWorkersThanCoresMakeNoCoreBusier) {
+    const auto probe = parse_probe(
+        R"({"loader": false, "threads": 1, "batch": 8, "precision": "float32", "steps": [0.010], "cpu": [0.010]}
+{"loader": true, "threads": 1, "batch": 8, "precision": "float32", "steps": [0.0187], "cpu": [0.0125]})");
+    ASSERT_TRUE(probe);
+    // Beside two workers a step has two thirds of a core, and what it does there is what it does beside one.
+    EXPECT_NEAR(contention_of(*probe, {2, 2}).added_by_a_core, 2 * 0.8 - 1, 1e-9);
+    EXPECT_NEAR(contention_of(*probe, {1, 2}).added_by_a_core, 2 * 0.8 - 1, 1e-9);
 }
 
 TEST(ContentionOfAProbe, StaysAsSupposedWhereItWasNotMeasured) {
