@@ -32,10 +32,11 @@ struct ProbeCase {
     // The most that the process had in memory meanwhile, and on its device; absent where it could not be measured.
     std::optional<std::int64_t> host_peak_bytes = {};
     std::optional<std::int64_t> device_peak_bytes = {};
-    // Its step, of those of the program as it is that were taken just before and after it: what the machine does from
-    // second to second cancels out. Absent beside the loader, of the program as it is, and in probes of earlier
-    // versions.
-    std::optional<Relative> of_own = {};
+    // Its step, of those that were taken just before and after it: of the program as it is, or beside the loader of the
+    // same with the loader stopped. What the machine does from second to second cancels out. Absent of the program as
+    // it is, and in probes of earlier versions.
+    std::optional<Relative> of_others = {};
+    std::optional<double> cpu_of_others = {};  // the same of the training thread's CPU time, the median
 };
 
 // How fast files are read, each from its open to its close.

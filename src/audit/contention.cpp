@@ -13,21 +13,28 @@ constexpr double least_added = 0.3, most_added = 1;
 
 constexpr double least_gang = 0.05;
 
-using Measure = std::optional<double> (*)(const ProbeCase&);
+// What a step takes beside the loader, of what it takes alone.
+using Measure = std::optional<double> (*)(const ProbeCase& alone, const ProbeCase& loaded);
 
-std::optional<double> by_the_clock(const ProbeCase& one) { return one.median; }
+std::optional<double> by_the_clock(const ProbeCase& alone, const ProbeCase& loaded) {
+    return loaded.of_others ? loaded.of_others->median : loaded.median / alone.median;
+}
 
 // Neither a wait for a core nor one for the interpreter's lock, which the thread that takes the loader's batches holds
 // now and then, is in it.
-std::optional<double> by_cpu_time(const ProbeCase& one) { return one.cpu_seconds; }
+std::optional<double> by_cpu_time(const ProbeCase& alone, const ProbeCase& loaded) {
+    if (loaded.cpu_of_others) return loaded.cpu_of_others;
+    if (!alone.cpu_seconds || !loaded.cpu_seconds) return std::nullopt;
+    return *loaded.cpu_seconds / *alone.cpu_seconds;
+}
 
 // The speed of a step beside the loader, of that alone; 0 where it was not measured.
 double speed_beside(const Probe& probe, std::uint64_t threads, Measure measure) {
     const ProbeCase* alone = case_of_threads(probe, false, threads);
     const ProbeCase* loaded = case_of_threads(probe, true, threads);
     if (alone == nullptr || loaded == nullptr) return 0;
-    const double before = measure(*alone).value_or(0), beside = measure(*loaded).value_or(0);
-    return beside > 0 ? before / beside : 0;
+    const double slower = measure(*alone, *loaded).value_or(0);
+    return slower > 0 ? 1 / slower : 0;
 }
 
 // One thread beside others that have cores too: what is lost is lost to shared caches and memory.

@@ -117,7 +117,7 @@ std::optional<Reproduction> reproduce(const Loop& recorded, std::span<const doub
 }
 
 double crowding(const Loop& recorded, std::span<const double> measured, const Reproduction& plain) {
-    constexpr double all = 1, least = 0.75, near = 0.01;  // less was not seen where nothing else was wrong
+    constexpr double all = 1, least = 0.7, near = 0.01;  // less was not seen where nothing else was wrong
     constexpr int halvings = 6;
     if (plain.mean_error >= -near) return all;
     Loop loop = recorded;

@@ -45,7 +45,7 @@ bool holds(const Reproduction& reproduction) noexcept;
 // first ones of each pass, before the loop is steady, do not count; none where fewer than `fewest` are left.
 std::optional<Reproduction> reproduce(const Loop& recorded, std::span<const double> measured, std::size_t fewest = 1);
 
-// What is left, from 0.75 to 1, of what all cores can do where more threads want them than there are (Cores::crowded):
+// What is left, from 0.7 to 1, of what all cores can do where more threads want them than there are (Cores::crowded):
 // so much that the mean step of the replay is the measured one. 1 where that of `plain`, the reproduction with all of
 // it, is not too fast, or no core is short.
 double crowding(const Loop& recorded, std::span<const double> measured, const Reproduction& plain);

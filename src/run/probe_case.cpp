@@ -68,7 +68,7 @@ const ProbeCase* case_of_threads(const Probe& probe, bool loader_running, std::u
 std::optional<StepChange> change_of(const Probe& probe, const ProbeCase* changed) {
     const ProbeCase* own = own_case(probe);
     if (own == nullptr || changed == nullptr || own->median <= 0) return std::nullopt;
-    if (const std::optional<Relative>& ratio = changed->of_own) {
+    if (const std::optional<Relative>& ratio = changed->of_others) {
         return StepChange{ratio->median, spread_of(ratio->low, ratio->high)};
     }
     return StepChange{changed->median / own->median,

@@ -136,7 +136,8 @@ Probe probe_in(const Json& json) {
                                added<double>(one, "cpu_seconds"), added<bool>(one, "channels_last").value_or(false),
                                added<std::int64_t>(one, "host_peak_bytes"),
                                added<std::int64_t>(one, "device_peak_bytes"),
-                               has(one, "of_own") ? std::optional(relative_in(one.at("of_own"))) : std::nullopt});
+                               has(one, "of_others") ? std::optional(relative_in(one.at("of_others"))) : std::nullopt,
+                               added<double>(one, "cpu_of_others")});
     }
     return probe;
 }
@@ -156,7 +157,8 @@ Json probe_json(const Probe& probe) {
                          {"cpu_seconds", or_null(one.cpu_seconds)},
                          {"host_peak_bytes", or_null(one.host_peak_bytes)},
                          {"device_peak_bytes", or_null(one.device_peak_bytes)},
-                         {"of_own", relative_json(one.of_own)}});
+                         {"of_others", relative_json(one.of_others)},
+                         {"cpu_of_others", or_null(one.cpu_of_others)}});
     }
     return {{"threads", probe.threads},
             {"batch_size", probe.batch_size},

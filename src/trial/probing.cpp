@@ -48,10 +48,11 @@ struct Cases {
     struct Mean {
         Key key;
         double seconds;
+        double cpu;  // 0: not known
     };
     std::vector<Key> order;  // in which each was measured first: the first one is the program as it is
     std::map<Key, Blocks> blocks;
-    std::vector<Mean> alone;  // those with the loader stopped
+    std::vector<Mean> means;
 };
 
 // A number of bytes of a block; none where it could not be measured.
@@ -82,25 +83,30 @@ Relative summary_of(const std::vector<double>& blocks) {
     return {median, std::max(median - half, median / 2), median + half};
 }
 
-// Each block of a case, of the nearest ones of the program as it is before and after it.
-std::optional<Relative> of_own(const Key& key, const Cases& cases) {
-    const Key& own = cases.order.front();
-    if (key == own) return std::nullopt;
-    const auto& blocks = cases.alone;
-    const auto is_own = [&](const Cases::Mean& one) { return one.key == own; };
-    std::vector<double> ratios;
-    for (auto block = blocks.begin(); block != blocks.end(); ++block) {
-        if (block->key != key) continue;
-        const auto before = std::find_if(std::reverse_iterator(block), blocks.rend(), is_own);
-        const auto after = std::find_if(block, blocks.end(), is_own);
-        const bool first = before == blocks.rend(), last = after == blocks.end();
-        if (first && last) continue;
-        const double reference = first  ? after->seconds
-                                 : last ? before->seconds
-                                        : std::sqrt(before->seconds * after->seconds);
-        ratios.push_back(block->seconds / reference);
+// Sets what each block of a case is of the nearest ones before and after it with which it is compared.
+void compare(const Key& key, const Cases& cases, ProbeCase& found) {
+    Key other = cases.order.front();
+    if (std::get<0>(key)) {
+        other = key;
+        std::get<0>(other) = false;
     }
-    return ratios.empty() ? std::nullopt : std::optional(summary_of(ratios));
+    if (key == other) return;
+    const auto& means = cases.means;
+    const auto is_other = [&](const Cases::Mean& one) { return one.key == other; };
+    std::vector<double> ratios, of_cpu;
+    for (auto block = means.begin(); block != means.end(); ++block) {
+        if (block->key != key) continue;
+        const auto previous = std::find_if(std::reverse_iterator(block), means.rend(), is_other);
+        const auto next = std::find_if(block, means.end(), is_other);
+        if (previous == means.rend() && next == means.end()) continue;
+        const Cases::Mean& before = previous == means.rend() ? *next : *previous;
+        const Cases::Mean& after = next == means.end() ? before : *next;
+        ratios.push_back(block->seconds / std::sqrt(before.seconds * after.seconds));
+        const double cpu = block->cpu / std::sqrt(before.cpu * after.cpu);
+        if (std::isfinite(cpu) && cpu > 0) of_cpu.push_back(cpu);
+    }
+    if (!ratios.empty()) found.of_others = summary_of(ratios);
+    found.cpu_of_others = stats::median(of_cpu);
 }
 
 ProbeCase case_of(const Key& key, const Blocks& blocks) {
@@ -197,13 +203,15 @@ void take_line(const Json& line, Cases& cases, Probe& probe) {
     if (!cases.blocks.contains(key)) cases.order.push_back(key);
     Blocks& blocks = cases.blocks[key];
     // The mean: a step may take several batches, or do now and then what it does not always do.
-    blocks.means.push_back(*stats::mean(steps));
-    if (!std::get<0>(key)) cases.alone.push_back({key, blocks.means.back()});
+    Cases::Mean mean{key, *stats::mean(steps), 0};
+    blocks.means.push_back(mean.seconds);
     blocks.steps += steps.size();
     const auto cpu = line.value("cpu", std::vector<double>());
     if (cpu.size() == steps.size() && std::all_of(cpu.begin(), cpu.end(), [](double one) { return one > 0; })) {
-        blocks.cpu.push_back(*stats::mean(cpu));
+        mean.cpu = *stats::mean(cpu);
+        blocks.cpu.push_back(mean.cpu);
     }
+    cases.means.push_back(mean);
     take_peak(line, "host_peak", blocks.host_peak);
     take_peak(line, "device_peak", blocks.device_peak);
 }
@@ -283,7 +291,7 @@ std::optional<Probe> parse_probe(const std::string& lines) {
     probe.batch_size = std::get<2>(cases.order.front());
     for (const Key& key : cases.order) {
         ProbeCase found = case_of(key, cases.blocks.at(key));
-        if (!found.loader_running) found.of_own = of_own(key, cases);
+        compare(key, cases, found);
         probe.cases.push_back(std::move(found));
     }
     return probe;

@@ -91,3 +91,39 @@ def test_no_batch_at_all_ends_it() -> None:
     assert one.came.wait(10)
     assert not one.works
     assert one.stop()
+
+
+def test_a_pause_waits_until_workers_are_idle_and_takes_no_batches() -> None:
+    one = puller(Batches(1_000_000))
+    assert one.came.wait(10)
+    assert one.pause()
+    taken = one._batches
+    time.sleep(0.1)
+    assert one._batches == taken
+    one.resume()
+    end = time.perf_counter() + 10
+    while one._batches == taken and time.perf_counter() < end:
+        time.sleep(0.01)
+    assert one._batches > taken
+    assert one.pause()
+    assert one.stop(), "also out of a pause"
+
+
+def test_a_pause_says_when_workers_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(probe, "MOST_TO_PAUSE", 0.3)
+    one = puller(Batches(1_000_000))
+    assert one.came.wait(10)
+    done = threading.Event()
+
+    def compute() -> None:
+        while not done.is_set():
+            pass
+
+    busy = threading.Thread(target=compute)
+    busy.start()
+    try:
+        assert not one.pause()
+    finally:
+        done.set()
+        busy.join()
+    assert one.stop()

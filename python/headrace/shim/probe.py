@@ -32,7 +32,10 @@ MOST_IN_BLOCK = 64
 MOST_BEFORE_A_STEP = 256  # batches, of a program that accumulates gradients
 ROUNDS = 3  # of blocks, for which the steps are to be enough
 FEWEST_BATCHES = 8  # of a worker beside the steps, to tell what one costs it
-PARTS = (0.4, 0.25, 0.35)  # of the time and the steps: alone, beside the loader, other batches and ways to compute
+LOOK_SECONDS = 0.03  # apart, at workers that are to be idle
+IDLE_CPU = 1e-3  # seconds, of all of them from look to look
+MOST_TO_PAUSE = 1.0  # seconds
+PARTS = (0.25, 0.4, 0.35)  # of the time and the steps: alone, beside the loader, other batches and ways to compute
 
 
 class Condition:
@@ -64,12 +67,14 @@ class Condition:
 
 
 class Puller:
-    """Keeps a loader busy on a thread of its own, its batches dropped."""
+    """Keeps a loader busy on a thread of its own, its batches dropped; pauses so that the program is alone."""
 
     def __init__(self, loader: Any, iterate: Callable[[Any], Iterator[Any]]) -> None:
         self._loader = loader
         self._iterate = iterate
         self._stop = threading.Event()
+        self._go = threading.Event()
+        self._go.set()
         self._last: tuple[list[int], float] = ([], 0.0)  # the workers, and what they had used when a batch arrived
         self._used = 0.0  # by workers from one's arrival to another's
         self._batches = 0  # that came in between
@@ -84,6 +89,7 @@ class Puller:
                 iterator = self._iterate(self._loader)
                 for _ in iterator:
                     self._take(iterator)
+                    self._go.wait()
                     if self._stop.is_set():
                         return
                 if not self.works:
@@ -108,9 +114,27 @@ class Puller:
         known = self._batches >= FEWEST_BATCHES and self._used > 0
         return self._used / self._batches if known else None
 
+    def pause(self) -> bool:
+        """Take no more batches, until the workers have filled their queues; whether they did in a second."""
+        self._go.clear()
+        end = time.perf_counter() + MOST_TO_PAUSE
+        used = -1.0
+        while time.perf_counter() < end:
+            now = sum(map(cpu_of, self._last[0]))
+            if now - used < IDLE_CPU:  # nan, where one of them cannot be read, is not
+                return True
+            used = now
+            time.sleep(LOOK_SECONDS)
+        return False
+
+    def resume(self) -> None:
+        """Go on after a pause."""
+        self._go.set()
+
     def stop(self) -> bool:
         """Ends it with the batch that is on its way; whether it did."""
         self._stop.set()
+        self._go.set()
         self._thread.join(10)
         return not self._thread.is_alive()
 
@@ -159,10 +183,11 @@ class Probe:
         self._now_threads = self._torch.get_num_threads()
         wanted = [int(one) for one in fix["probe_threads"].split(",") if one]
         self._threads = [self._now_threads, *(one for one in wanted if one != self._now_threads)]
-        blocks = ROUNDS * (2 * len(self._threads) + 7)
+        blocks = ROUNDS * (3 * len(self._threads) + 7)
         self._most_in_block = min(MOST_IN_BLOCK, max(2, self._most_given // blocks))
         self._set_threads = self._torch.set_num_threads
         self._steps = 0
+        self._puller: Puller | None = None
         self.measures = True
         self._count_steps()
         self._given_batches = self._batches()
@@ -218,7 +243,7 @@ class Probe:
     def _measure(self, cached: list[Any]) -> Iterator[Any]:
         size = self._size or self._tools.size_of(cached[0])
         alone = [Condition(threads, size) for threads in self._threads]
-        beside = [Condition(threads, size, loader=True) for threads in self._threads]
+        beside = [Condition(threads, size, loader=loader) for threads in self._threads for loader in (False, True)]
         yield from self._rounds(alone, cached, PARTS[0])
         without = vars(self._loader)["num_workers"] == 0
         if without:
@@ -226,7 +251,9 @@ class Probe:
         puller = Puller(self._loader, self._iterate)
         puller.came.wait(self._seconds)
         if puller.works:
+            self._puller = puller
             yield from self._rounds(beside, cached, PARTS[1])
+            self._puller = None
         if not puller.stop():
             return  # it would go on beside all that follows
         if without and puller.works:
@@ -288,8 +315,17 @@ class Probe:
             for condition in conditions:
                 if self._given + self._most_in_block + 1 > self._most_given:
                     return
-                yield from self._block(condition, cached)
+                if self._loader_is(condition.loader):
+                    yield from self._block(condition, cached)
             whole_round = True
+
+    def _loader_is(self, running: bool) -> bool:
+        if self._puller is None:
+            return True
+        if not running:
+            return self._puller.pause()
+        self._puller.resume()
+        return True
 
     def _block(self, condition: Condition, cached: list[Any]) -> Iterator[Any]:
         tools = self._tools

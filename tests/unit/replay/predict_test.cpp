@@ -192,7 +192,7 @@ TEST(Crowding, IsWhatTheMeanStepSays) {
     };
     EXPECT_NEAR(fitted(loop, slower_by(0.92)), 0.92, 0.005);
     EXPECT_EQ(fitted(loop, slower_by(1)), 1);
-    EXPECT_EQ(fitted(loop, slower_by(0.6)), 0.75) << "no more than was seen";
+    EXPECT_EQ(fitted(loop, slower_by(0.6)), 0.7) << "no more than was seen";
 }
 
 TEST(Crowding, ExplainsNothingWhereNoCoreIsShort) {
