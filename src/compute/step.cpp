@@ -19,12 +19,6 @@ replay::Loop with_larger_batches(replay::Loop loop, unsigned times, double facto
     return loop;
 }
 
-double spread_of(const replay::Loop& slower, const replay::Loop& faster) {
-    const double slow = replay::mean_step(replay::middle_of(slower));
-    const double fast = replay::mean_step(replay::middle_of(faster));
-    return std::abs(std::log(slow / fast)) / 2;
-}
-
 Gain gain_between(const StepUse& use, const replay::Loop& changed, double probe_error) {
     const double model = replay::model_error(use.recorded, changed, true);
     const replay::Gain won =

@@ -40,16 +40,12 @@ replay::Loop with_larger_batches(replay::Loop loop, unsigned times, double facto
 // measured leaves open.
 Gain gain_between(const StepUse& use, const replay::Loop& changed, double probe_error);
 
-// The same by the steps' spread: as much of it as the replay lets through, which is nothing where the loop waits for
-// its loader.
-double spread_of(const replay::Loop& slower, const replay::Loop& faster);
-
 // What a change of the steps wins, the spread of the probe in its interval. `changed_by(factor)` is the loop changed.
 // `more_error` is what else is not known.
 template <class Change>
 Gain gain_of(const StepUse& use, const StepChange& step, Change changed_by, double more_error = 0) {
     const double slow = step.factor * (1 + step.error), fast = step.factor / (1 + step.error);
-    const double error = std::hypot(spread_of(changed_by(slow), changed_by(fast)), more_error);
+    const double error = std::hypot(replay::spread_of(changed_by(slow), changed_by(fast)), more_error);
     return gain_between(use, changed_by(step.factor), error);
 }
 

@@ -184,16 +184,21 @@ double model_error(const Loop& recorded, const Loop& changed, bool measured) {
     return std::sqrt(square);
 }
 
+double spread_of(const Loop& slower, const Loop& faster) {
+    const double slow = mean_step(middle_of(slower)), fast = mean_step(middle_of(faster));
+    return std::abs(std::log(slow / fast)) / 2;
+}
+
 double threads_error(const Loop& recorded, const Transport& transport, const Point& point) {
     if (point.threads == nullptr) return 0;
     const Loop part = middle_of(recorded);
-    const auto step_with = [&](double factor) {
+    const auto with = [&](double factor) {
         ThreadPoint threads = *point.threads;
         threads.step *= factor;
-        return mean_step(at(part, transport, {point.workers, point.prefetch_factor, &threads}));
+        return at(part, transport, {point.workers, point.prefetch_factor, &threads});
     };
     const double more = 1 + point.threads->spread;
-    return std::abs(std::log(step_with(more) / step_with(1 / more))) / 2;
+    return spread_of(with(more), with(1 / more));
 }
 
 }  // namespace headrace::replay

@@ -85,8 +85,11 @@ Loop middle_of(const Loop& loop);
 // `measured`: what busy cores lose to each other was.
 double model_error(const Loop& recorded, const Loop& changed, bool measured = false);
 
-// The same by what the measurement of a point's threads leaves open: as much of it as the replay lets through, which is
-// nothing where the loop waits for its loader.
+// The same by a spread of what was measured of the steps, between the ends of which the two loops lie: as much of it as
+// the replay lets through, which is nothing where the loop waits for its loader.
+double spread_of(const Loop& slower, const Loop& faster);
+
+// That of the measurement of a point's threads; 0 where they stay.
 double threads_error(const Loop& recorded, const Transport& transport, const Point& point);
 
 }  // namespace headrace::replay
