@@ -9,8 +9,6 @@
 
 namespace headrace {
 
-// The program's step on batches that were in memory, under one condition: the median of the means of its blocks, and
-// the ends of its 90 % interval. A step is what it does with one batch.
 // A ratio and its 90 % interval.
 struct Relative {
     double median = 1;
@@ -18,6 +16,8 @@ struct Relative {
     double high = 1;
 };
 
+// The program's step on batches that were in memory, under one condition: the median of the means of its blocks, and
+// the ends of its 90 % interval. A step is what it does with one batch.
 struct ProbeCase {
     bool loader_running = false;  // meanwhile, its batches dropped
     std::uint64_t threads = 1;    // intra-op

@@ -37,8 +37,6 @@ constexpr std::uint64_t fewest_recorded_steps = 60;
 using Key = std::tuple<bool, std::uint64_t, std::uint64_t, std::string, bool>;
 
 struct Blocks {
-    std::vector<double> means;  // of each block
-    std::vector<double> cpu;    // likewise
     std::uint64_t steps = 0;
     std::optional<std::int64_t> host_peak, device_peak;  // of the block that needed least: the others had its leavings
 };
@@ -109,17 +107,25 @@ void compare(const Key& key, const Cases& cases, ProbeCase& found) {
     found.cpu_of_others = stats::median(of_cpu);
 }
 
-ProbeCase case_of(const Key& key, const Blocks& blocks) {
+ProbeCase case_of(const Key& key, const Cases& cases) {
+    const Blocks& blocks = cases.blocks.at(key);
+    std::vector<double> means, cpu;
+    for (const Cases::Mean& block : cases.means) {
+        if (block.key != key) continue;
+        means.push_back(block.seconds);
+        if (block.cpu > 0) cpu.push_back(block.cpu);
+    }
     ProbeCase found;
     std::tie(found.loader_running, found.threads, found.batch_size, found.precision, found.channels_last) = key;
     found.steps = blocks.steps;
-    found.cpu_seconds = stats::median(blocks.cpu);
+    found.cpu_seconds = stats::median(cpu);
     found.host_peak_bytes = blocks.host_peak;
     found.device_peak_bytes = blocks.device_peak;
-    const Relative seconds = summary_of(blocks.means);
+    const Relative seconds = summary_of(means);
     found.median = seconds.median;
     found.low = seconds.low;
     found.high = seconds.high;
+    compare(key, cases, found);
     return found;
 }
 
@@ -204,12 +210,10 @@ void take_line(const Json& line, Cases& cases, Probe& probe) {
     Blocks& blocks = cases.blocks[key];
     // The mean: a step may take several batches, or do now and then what it does not always do.
     Cases::Mean mean{key, *stats::mean(steps), 0};
-    blocks.means.push_back(mean.seconds);
     blocks.steps += steps.size();
     const auto cpu = line.value("cpu", std::vector<double>());
     if (cpu.size() == steps.size() && std::all_of(cpu.begin(), cpu.end(), [](double one) { return one > 0; })) {
         mean.cpu = *stats::mean(cpu);
-        blocks.cpu.push_back(mean.cpu);
     }
     cases.means.push_back(mean);
     take_peak(line, "host_peak", blocks.host_peak);
@@ -289,11 +293,7 @@ std::optional<Probe> parse_probe(const std::string& lines) {
     // The first is the program as it is.
     probe.threads = std::get<1>(cases.order.front());
     probe.batch_size = std::get<2>(cases.order.front());
-    for (const Key& key : cases.order) {
-        ProbeCase found = case_of(key, cases.blocks.at(key));
-        compare(key, cases, found);
-        probe.cases.push_back(std::move(found));
-    }
+    for (const Key& key : cases.order) probe.cases.push_back(case_of(key, cases));
     return probe;
 }
 

@@ -13,6 +13,7 @@ import pytest
 from test_probe_conditions import shim
 
 probe = shim("probe")
+WORK = 2e-3  # seconds of CPU time that a made-up batch takes
 
 
 class Worker:
@@ -22,7 +23,7 @@ class Worker:
 
 
 class Batches:
-    """An iterator that has a worker and computes 2 ms for each batch."""
+    """An iterator that has a worker and computes for each batch."""
 
     _workers = (Worker(),)
 
@@ -38,7 +39,7 @@ class Batches:
         if number == self._fails_at:
             raise RuntimeError("made by another thread")
         begin = time.thread_time()
-        while time.thread_time() < begin + 2e-3:
+        while time.thread_time() < begin + WORK:
             pass
         return number
 
@@ -54,15 +55,16 @@ def test_cpu_time_is_that_of_all_threads() -> None:
 
     def compute() -> None:
         begin = time.thread_time()
-        while time.thread_time() < begin + 0.05:
+        while time.thread_time() < begin + planted:
             pass
         used.append(probe.cpu_of(os.getpid()) - before)
 
+    planted = 0.05
     used: list[float] = []
     thread = threading.Thread(target=compute)
     thread.start()
     thread.join()
-    assert used[0] > 0.04
+    assert used[0] / planted > 0.8
     assert math.isnan(probe.cpu_of(0))
 
 
@@ -74,7 +76,7 @@ def test_a_batch_costs_what_its_worker_used_between_arrivals(batches: int, known
     cost = one.cpu_of_a_batch()
     assert (cost is not None) == known
     if known:
-        assert 2e-3 < cost < 0.1
+        assert 1 < cost / WORK < 50
 
 
 def test_data_that_fail_end_it_without_a_word(capfd: pytest.CaptureFixture[str]) -> None:
