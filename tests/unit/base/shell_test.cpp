@@ -82,5 +82,52 @@ TEST(Shell, AnyWordIsSafeToPrint) {
     EXPECT_TRUE(held);
 }
 
+using Words = std::vector<std::string>;
+
+Words words_of(const std::string& line) {
+    const Result<Words> words = split_command(line);
+    return words ? *words : Words{"refused: " + words.error().message};
+}
+
+std::string why_not(const std::string& line) {
+    const Result<Words> words = split_command(line);
+    return words ? "" : words.error().message;
+}
+
+TEST(SplitCommand, SplitsAsAShellDoes) {
+    EXPECT_EQ(words_of("python  train.py --epochs 3"), (Words{"python", "train.py", "--epochs", "3"}));
+    EXPECT_EQ(words_of(" a\t'b c'\"d e\"f\n"), (Words{"a", "b cd ef"}));
+    EXPECT_EQ(words_of("a '' \"\""), (Words{"a", "", ""}));
+    EXPECT_EQ(words_of(R"(a\ b \'c\" \\)"), (Words{"a b", "'c\"", "\\"}));
+    EXPECT_EQ(words_of(R"("a\"b\\c\d" 'e\f')"), (Words{R"(a"b\c\d)", R"(e\f)"}));
+    EXPECT_EQ(words_of("a\\\nb c\\\n d"), (Words{"ab", "c", "d"}));
+    EXPECT_EQ(words_of("main.py lr=[1,2] model={a} *.txt ~/x a#b"),
+              (Words{"main.py", "lr=[1,2]", "model={a}", "*.txt", "~/x", "a#b"}));
+    EXPECT_EQ(words_of("sh -c 'a | b > $HOME; c &'"), (Words{"sh", "-c", "a | b > $HOME; c &"}));
+    EXPECT_EQ(words_of("env LR=1 python a.py"), (Words{"env", "LR=1", "python", "a.py"}));
+}
+
+TEST(SplitCommand, RefusesWhatOnlyAShellDoes) {
+    for (const char* line : {"a | b", "a && b", "a; b", "a > b", "a < b", "(a)", "a $HOME", "a \"$HOME\"", "a `b`"}) {
+        EXPECT_NE(why_not(line).find("which only a shell acts on"), std::string::npos) << line;
+    }
+    EXPECT_NE(why_not("a # b").find("'#', the begin of a comment,"), std::string::npos);
+    EXPECT_NE(why_not("LR=1 python a.py").find("begins with an assignment"), std::string::npos);
+    EXPECT_EQ(why_not("a 'b"), "'a 'b' has a ' that is not closed");
+    EXPECT_EQ(why_not("a\\"), "'a\\' ends with a backslash");
+    EXPECT_EQ(why_not("  "), "'  ' holds no command");
+}
+
+TEST(SplitCommand, UndoesWhatShellCommandDoes) {
+    const bool held = rc::check("printable words come back", [](const Words& drawn) {
+        Words words{"command"};
+        for (const std::string& word : drawn) {
+            if (printable(word) == word) words.push_back(word);
+        }
+        RC_ASSERT(words_of(shell_command(words)) == words);
+    });
+    EXPECT_TRUE(held);
+}
+
 }  // namespace
 }  // namespace headrace::base
