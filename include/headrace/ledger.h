@@ -67,6 +67,9 @@ struct Steady {  // the steps after the first
     std::optional<std::uint64_t> batch_size;
     // Until the second pass over a training loader began, the first one included; absent where there was none.
     std::optional<std::uint64_t> pass_steps = {};
+    // Of the middle one of up to 20 parts of the steady steps: what a neighbour of the machine did for a moment is not
+    // in it. Absent for fewer than 50 steps.
+    std::optional<double> typical_samples_per_second = {};
 };
 
 struct Loader {

@@ -4,6 +4,7 @@
 #include <array>
 #include <numeric>
 #include <set>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -106,6 +107,21 @@ std::optional<std::uint64_t> steps_of_first_pass(const Trainer& trainer) {
                                       trainer.steps.begin());
 }
 
+// The mean of the steps by the mean of the middle one of up to 20 parts of them; none where there are too few. A part
+// has ten steps or more, so that a loop that waits for every fourth batch does so in each of them.
+std::optional<double> mean_by_typical(const std::vector<double>& steps) {
+    constexpr std::size_t most_parts = 20, fewest_parts = 5, fewest_steps = 10;
+    const std::size_t parts = std::min(most_parts, steps.size() / fewest_steps);
+    if (parts < fewest_parts) return std::nullopt;
+    std::vector<double> means;
+    for (std::size_t part = 0; part < parts; ++part) {
+        const std::size_t begin = part * steps.size() / parts, end = (part + 1) * steps.size() / parts;
+        means.push_back(*stats::mean(std::span(steps).subspan(begin, end - begin)));
+    }
+    const double typical = *stats::median(means);
+    return typical > 0 ? std::optional(*stats::mean(steps) / typical) : std::nullopt;
+}
+
 Steady make_steady(const Trainer& trainer, const Walked& walked, const std::vector<Loader>& loaders) {
     Steady steady;
     if (!loaders.empty() && loaders.front().training) {
@@ -132,6 +148,9 @@ Steady make_steady(const Trainer& trainer, const Walked& walked, const std::vect
     const double of_them = ahead ? static_cast<double>(steps.size()) / static_cast<double>(trainer.steps.size()) : 1.0;
     if (total > 0 && sum.samples > 0 && sum.unknown == 0) {
         steady.samples_per_second = of_them * sum.samples / total;
+        if (const std::optional<double> slower = mean_by_typical(steps)) {
+            steady.typical_samples_per_second = *steady.samples_per_second * *slower;
+        }
     }
     if (total > 0 && sum.tokens > 0) {
         steady.tokens_per_second = of_them * sum.tokens / total;

@@ -312,6 +312,7 @@ void visit_figures(Whole& audit, Marked& marked, Visit& visit) {
     visit("steady.step_seconds_median", audit.steady.step_seconds_median);
     visit("steady.step_seconds_p95", audit.steady.step_seconds_p95);
     visit("steady.samples_per_second", audit.steady.samples_per_second);
+    visit.added("steady.typical_samples_per_second", audit.steady.typical_samples_per_second);
     visit("steady.tokens_per_second", audit.steady.tokens_per_second);
     visit("steady.batch_size", audit.steady.batch_size);
     visit.added("steady.pass_steps", audit.steady.pass_steps);

@@ -45,6 +45,29 @@ TEST(Steady, CountsTheSamplesOfALoopThatAsksOneBatchAhead) {
     }
 }
 
+// Steps of 10 ms; in `slow` of them the machine did something else for as long.
+Steady with_slow_steps(int steps, int slow) {
+    Thread t(program_pid);
+    t.moment(Kind::interpreter, 0).interval(Kind::iter, 1, 2, loader, iterator);
+    double at = 10;
+    for (int i = 0; i <= steps; ++i) {
+        ask(t, at);
+        train(t, at + 3);
+        at += i >= 20 && i < 20 + slow ? 20 : 10;
+    }
+    return analyze(run_of({t}, at + 10)).steady;
+}
+
+TEST(Steady, IsTypicalOfMostOfTheRun) {
+    const Steady steady = with_slow_steps(200, 30);
+    EXPECT_EQ(steady.steps, 200U);
+    ASSERT_TRUE(steady.typical_samples_per_second);
+    EXPECT_NEAR(*steady.typical_samples_per_second, 400, 1e-6);
+    EXPECT_NEAR(*steady.samples_per_second, 800.0 / (2 + 0.3), 1e-6);
+    EXPECT_FALSE(with_slow_steps(49, 0).typical_samples_per_second);
+    EXPECT_TRUE(with_slow_steps(50, 0).typical_samples_per_second);
+}
+
 // As with itertools.cycle: how many samples a batch had in its later uses was not recorded.
 TEST(Steady, DoesNotGuessTheSamplesOfBatchesThatAreUsedAgain) {
     for (const bool in_background : {false, true}) {
