@@ -1,8 +1,9 @@
-// Renders an Audit: one struct in, text out. Pure.
+// Renders an Audit or a Comparison: one struct in, text out. Pure.
 #pragma once
 
 #include <string>
 
+#include "headrace/comparison.h"
 #include "headrace/ledger.h"
 
 namespace headrace {
@@ -18,5 +19,9 @@ std::string render_text(const Audit& audit, const TextStyle& style);
 
 // The document of schema headrace.report/1, indented, with a final newline. Every key is always present.
 std::string render_json(const Audit& audit);
+
+// The same of a comparison: the document is of schema headrace.compare/1.
+std::string render_text(const Comparison& comparison, const TextStyle& style);
+std::string render_json(const Comparison& comparison);
 
 }  // namespace headrace

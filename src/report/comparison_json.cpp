@@ -1,0 +1,71 @@
+// docs/formats/compare.schema.json is the document of what is written here.
+#include <nlohmann/json.hpp>
+
+#include "headrace/report.h"
+
+namespace headrace {
+namespace {
+
+using Json = nlohmann::ordered_json;  // keeps the order of the document
+
+template <class T>
+Json or_null(const std::optional<T>& value) {
+    return value ? Json(*value) : Json(nullptr);
+}
+
+Json side_json(const ComparedSide& side) {
+    Json runs = Json::array();
+    for (const ComparedRun& run : side.runs) {
+        runs.push_back({{"id", run.id},
+                        {"wall_seconds", run.wall_seconds},
+                        {"samples_per_second", or_null(run.samples_per_second)}});
+    }
+    return {{"command", side.command}, {"runs", std::move(runs)}};
+}
+
+Json ratio_json(const Estimate& ratio) {
+    return {{"ratio", ratio.value}, {"low", or_null(ratio.low)}, {"high", or_null(ratio.high)}};
+}
+
+Json parts_json(const std::vector<ComparedPart>& parts) {
+    Json json = Json::array();
+    for (const ComparedPart& part : parts) {
+        json.push_back({{"name", part.name},
+                        {"before_seconds", part.before_seconds},
+                        {"after_seconds", part.after_seconds},
+                        {"difference_seconds", part.difference.value},
+                        {"low_seconds", or_null(part.difference.low)},
+                        {"high_seconds", or_null(part.difference.high)}});
+    }
+    return json;
+}
+
+}  // namespace
+
+std::string render_json(const Comparison& comparison) {
+    const Machine& machine = comparison.machine;
+    Json json;
+    json["schema"] = "headrace.compare/1";
+    json["before"] = side_json(comparison.before);
+    json["after"] = side_json(comparison.after);
+    json["machine"] = {{"host", machine.host},
+                       {"cpu", machine.cpu},
+                       {"cores_usable", machine.cores_usable},
+                       {"memory_bytes", machine.memory_bytes},
+                       {"accelerators", machine.accelerators}};
+    json["work"] = {{"trained", comparison.work.trained},
+                    {"steps", or_null(comparison.work.steps)},
+                    {"samples", or_null(comparison.work.samples)},
+                    {"evaluated", comparison.work.evaluated}};
+    json["spread"] = name(comparison.spread);
+    json["deviation"] = or_null(comparison.deviation);
+    json["steps"] = comparison.steps ? ratio_json(*comparison.steps) : Json(nullptr);
+    json["run"] = ratio_json(comparison.run);
+    json["entries"] = parts_json(comparison.parts);
+    json["max_regression"] = comparison.max_regression;
+    json["verdict"] = name(comparison.verdict);
+    json["regression"] = comparison.regression;
+    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+}  // namespace headrace
