@@ -10,7 +10,7 @@
 #include "audit/ceilings.h"
 #include "audit/contention.h"
 #include "audit/contents.h"
-#include "audit/edit.h"
+#include "audit/diff.h"
 #include "audit/library.h"
 #include "audit/loader_config.h"
 #include "audit/loop.h"

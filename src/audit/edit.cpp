@@ -1,21 +1,16 @@
 #include "audit/edit.h"
 
 #include <fmt/format.h>
-#include <sys/stat.h>
 
 #include <algorithm>
 #include <cctype>
-#include <ctime>
-#include <filesystem>
 #include <utility>
 #include <vector>
 
-#include "sys/file.h"
+#include "audit/diff.h"
 
 namespace headrace::audit {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr std::string_view callee = "DataLoader";
 constexpr std::size_t most_positional = 2;  // dataset and batch_size: what stands behind them has a name
@@ -60,9 +55,25 @@ struct Call {
     bool trailing_comma = false;
 };
 
-// Where the arguments of the only call of a line begin.
-std::optional<std::size_t> begin_of_call(std::string_view source, Extent line) {
-    std::optional<std::size_t> found;
+// A line of a source, numbered from 1, without its line break.
+std::optional<Extent> line_at(std::string_view source, std::uint64_t line) {
+    std::size_t begin = 0;
+    for (std::uint64_t number = 1; number < line; ++number) {
+        begin = source.find('\n', begin);
+        if (begin == std::string_view::npos) return std::nullopt;
+        ++begin;
+    }
+    return Extent{begin, std::min(source.find('\n', begin), source.size())};
+}
+
+struct Place {
+    std::size_t callee;
+    std::size_t arguments;  // behind the opening bracket
+};
+
+// The only call of a line.
+std::optional<Place> place_of_call(std::string_view source, Extent line) {
+    std::optional<Place> found;
     for (std::size_t i = line.begin; i < line.end;) {
         if (const std::size_t next = past_text(source, i); next != i) {
             i = next;
@@ -73,11 +84,12 @@ std::optional<std::size_t> begin_of_call(std::string_view source, Extent line) {
             ++i;
             continue;
         }
+        const std::size_t begin = i;
         i += callee.size();
         while (i < line.end && (source[i] == ' ' || source[i] == '\t')) ++i;
         if (i >= line.end || source[i] != '(') continue;
         if (found) return std::nullopt;
-        found = i + 1;
+        found = Place{begin, i + 1};
     }
     return found;
 }
@@ -234,69 +246,58 @@ std::string applied(std::string_view source, const std::vector<Edit>& edits) {
     return text + std::string(source.substr(at));
 }
 
-// Since 1970, of an ISO 8601 time in UTC; 0 where it is none.
-std::time_t seconds_of(const std::string& started) {
-    std::tm time{};
-    return ::strptime(started.c_str(), "%Y-%m-%dT%H:%M:%SZ", &time) != nullptr ? ::timegm(&time) : 0;
-}
-
-std::vector<std::string_view> lines_of(std::string_view text) {
-    std::vector<std::string_view> lines;
-    for (std::size_t begin = 0; begin < text.size();) {
-        const std::size_t end = std::min(text.find('\n', begin), text.size());
-        lines.push_back(text.substr(begin, end - begin));
-        begin = end + 1;
-    }
-    return lines;
-}
-
-// From the first line that differs to the last one: an edit touches one call.
-std::string hunk(std::string_view before, std::string_view after) {
-    const std::vector<std::string_view> old_lines = lines_of(before), new_lines = lines_of(after);
-    std::size_t first = 0;
-    while (first < std::min(old_lines.size(), new_lines.size()) && old_lines[first] == new_lines[first]) ++first;
-    std::size_t same = 0;
-    while (same < std::min(old_lines.size(), new_lines.size()) - first &&
-           old_lines[old_lines.size() - 1 - same] == new_lines[new_lines.size() - 1 - same]) {
-        ++same;
-    }
-    const std::size_t removed = old_lines.size() - first - same, put = new_lines.size() - first - same;
-    std::string text = fmt::format("@@ -{},{} +{},{} @@\n", first + (removed > 0 ? 1 : 0), removed, first + 1, put);
-    for (std::size_t i = first; i < first + removed; ++i) text += fmt::format("-{}\n", old_lines[i]);
-    for (std::size_t i = first; i < first + put; ++i) text += fmt::format("+{}\n", new_lines[i]);
-    return text;
-}
-
 }  // namespace
 
-std::optional<std::string> edited_call(std::string_view source, std::uint64_t line, const Fix& fix) {
-    std::size_t begin = 0;
-    for (std::uint64_t number = 1; number < line; ++number) {
-        begin = source.find('\n', begin);
-        if (begin == std::string_view::npos) return std::nullopt;
-        ++begin;
-    }
-    const std::size_t end = std::min(source.find('\n', begin), source.size());
-    const std::optional<std::size_t> arguments = begin_of_call(source, {begin, end});
-    const std::optional<Call> call = arguments ? call_at(source, *arguments) : std::nullopt;
+std::optional<std::string> with_arguments(std::string_view source, std::uint64_t line, const Fix& fix) {
+    const std::optional<Extent> extent = line_at(source, line);
+    const std::optional<Place> place = extent ? place_of_call(source, *extent) : std::nullopt;
+    const std::optional<Call> call = place ? call_at(source, place->arguments) : std::nullopt;
     if (!call) return std::nullopt;
     const auto edits = edits_of(source, *call, fix);
     if (!edits || edits->empty()) return std::nullopt;
-    return hunk(source, applied(source, *edits));
+    return applied(source, *edits);
 }
 
-std::string diff_of(const Finding& finding, const RunInfo& run) {
-    if (!finding.loader || finding.loader->library || !changes_loader(finding.fix)) return "";
-    const fs::path path = fs::path(run.directory) / finding.loader->file;
-    struct stat status {};
-    if (::stat(path.c_str(), &status) != 0) return "";
-    const Result<std::string> source = sys::read_whole(path);
-    if (!source || status.st_mtime > seconds_of(run.started)) return "";
-    const std::optional<std::string> edited = edited_call(*source, finding.loader->line, finding.fix);
-    if (!edited) return "";
-    const std::string name = path.lexically_relative(run.directory).string();
-    const std::string shown = name.empty() || name.starts_with("..") ? path.string() : name;
-    return fmt::format("--- {}\n+++ {}\n{}", shown, shown, *edited);
+std::optional<std::string> with_threads(std::string_view source, std::uint64_t threads) {
+    constexpr std::string_view import = "import torch";
+    for (std::size_t begin = 0; begin < source.size();) {
+        const std::size_t end = std::min(source.find('\n', begin), source.size());
+        const std::string_view line = source.substr(begin, end - begin);
+        const std::string_view behind = line.starts_with(import) ? line.substr(import.size()) : "x";
+        if (behind.find_first_not_of(" \t\r") == std::string_view::npos || behind.starts_with("  #")) {
+            return fmt::format("{}\n\ntorch.set_num_threads({}){}", source.substr(0, end), threads,
+                               end < source.size() ? source.substr(end) : "\n");
+        }
+        begin = end + 1;
+    }
+    return std::nullopt;
+}
+
+std::optional<std::string> edited_call(std::string_view source, std::uint64_t line, const Fix& fix) {
+    const std::optional<std::string> edited = with_arguments(source, line, fix);
+    return edited ? std::optional(hunk(source, *edited)) : std::nullopt;
+}
+
+std::string text_at(std::string_view source, std::uint64_t line) {
+    const std::optional<Extent> extent = line_at(source, line);
+    if (!extent) return "";
+    if (const std::optional<Place> place = place_of_call(source, *extent)) {
+        if (const std::optional<Call> call = call_at(source, place->arguments)) {
+            return std::string(source.substr(place->callee, call->end + 1 - place->callee));
+        }
+    }
+    Extent text = *extent;
+    while (text.begin < text.end && is_space(source[text.begin])) ++text.begin;
+    while (text.begin < text.end && is_space(source[text.end - 1])) --text.end;
+    return std::string(source.substr(text.begin, text.end - text.begin));
+}
+
+std::optional<std::uint64_t> line_of(std::string_view source, std::string_view text, std::uint64_t line) {
+    if (text.empty()) return std::nullopt;
+    if (text_at(source, line) == text) return line;
+    const std::size_t at = source.find(text);
+    if (at == std::string_view::npos || source.find(text, at + 1) != std::string_view::npos) return std::nullopt;
+    return static_cast<std::uint64_t>(std::ranges::count(source.substr(0, at), '\n')) + 1;
 }
 
 }  // namespace headrace::audit

@@ -8,6 +8,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "audit/diff.h"
+
 namespace headrace::audit {
 namespace {
 
