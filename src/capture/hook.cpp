@@ -263,12 +263,35 @@ Thread* thread_for(Kind kind) {
     return kind == Kind::handover ? thread_if_open() : thread();
 }
 
+// A fix is told of calls whether they are recorded or not: of the outermost one of a kind on each thread.
+PyObject* unrecorded_call(Hook* hook, PyObject* args, PyObject* kwargs) {
+    static thread_local std::uint8_t inside[256];
+    std::uint8_t& depth = inside[static_cast<std::uint8_t>(hook->kind)];
+    const bool tells = (hook->before != nullptr || hook->after != nullptr) && depth == 0;
+    if (!tells) {
+        return PyObject_Call(hook->function, args, kwargs);
+    }
+    if (hook->before != nullptr && !notify(hook, hook->before, args, kwargs, nullptr)) {
+        return nullptr;
+    }
+    depth = 1;
+    PyObject* result = PyObject_Call(hook->function, args, kwargs);
+    depth = 0;
+    if (result != nullptr && hook->after != nullptr && !hook->off && !notify(hook, hook->after, args, kwargs, result)) {
+        Py_CLEAR(result);
+    }
+    return result;
+}
+
 PyObject* hook_call(PyObject* object, PyObject* args, PyObject* kwargs) {
     Hook* hook = as_hook(object);
+    if (hook->off) {
+        return PyObject_Call(hook->function, args, kwargs);
+    }
     // What records nothing itself goes on after --max-steps: it changes what else is hooked, for a compiler for
     // example.
-    if (hook->off || (hook->kind != Kind::none && !recording())) {
-        return PyObject_Call(hook->function, args, kwargs);
+    if (hook->kind != Kind::none && !recording()) {
+        return unrecorded_call(hook, args, kwargs);
     }
     Thread* t = thread_for(hook->kind);
     if (hook->kind != Kind::none && (t == nullptr || !wanted(t, hook->kind))) {

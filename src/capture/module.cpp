@@ -32,6 +32,12 @@ PyObject* module_start(PyObject*, PyObject* args) {
     return PyBool_FromLong(start(folder, version, rank, local_rank) ? 1 : 0);
 }
 
+// bind(method type): what start does for hooks, where nothing is recorded
+PyObject* module_bind(PyObject*, PyObject* method) {
+    set_method_type(method);
+    return nothing();
+}
+
 // tensor_type(type, modes, strided layout): see set_tensor_type and set_strided_layout
 PyObject* module_tensor_type(PyObject*, PyObject* args) {
     PyObject *type = nullptr, *modes = nullptr, *strided = nullptr;
@@ -415,6 +421,7 @@ PyObject* module_calibrate(PyObject*, PyObject* args) {
 
 PyMethodDef methods[] = {
     {"start", module_start, METH_VARARGS, nullptr},
+    {"bind", module_bind, METH_O, nullptr},
     {"ready", module_ready, METH_VARARGS, nullptr},
     {"tensor_type", module_tensor_type, METH_VARARGS, nullptr},
     {"content", module_content, METH_O, nullptr},

@@ -50,9 +50,10 @@ _HELPERS = ("multiprocessing.resource_tracker", "multiprocessing.semaphore_track
 class Shim:
     """What this process's shim holds: the recorder and the hook files loaded so far."""
 
-    def __init__(self, here: str, recorder: "Any") -> None:
+    def __init__(self, here: str, recorder: "Any", records: bool = True) -> None:
         self.here = here
         self.recorder = recorder
+        self.records = records
         self._files: dict[str, Any] = {}
 
     def load(self, name: str) -> "Any":
@@ -121,7 +122,7 @@ class Finder:
         recorder = self._shim.recorder
         hooked = name in _TARGETS
         outermost = not recorder.importing()
-        if not hooked and not outermost:
+        if not hooked and not (outermost and self._shim.records):
             return None
         try:
             begin = recorder.now()
@@ -200,12 +201,43 @@ def _at_exit(function: "Callable[..., Any]", *arguments: "Any") -> None:
         del sys.modules["atexit"]
 
 
+def _has_program() -> bool:
+    """Say whether this process is of the program, and of a Python that the recorder can be loaded into."""
+    if any(helper in argument for helper in _HELPERS for argument in sys.orig_argv[1:4]):
+        return False
+    return "t" not in getattr(sys, "abiflags", "") and sys.implementation.name == "cpython"
+
+
+def _hook_imported(shim: Shim) -> None:
+    """Put the hooks in place of what was imported before us, by a .pth file for example."""
+    for name in _TARGETS:
+        module = sys.modules.get(name)
+        if module is not None:
+            shim.apply(name, module)
+
+
+def apply(here: str, fix: str) -> None:
+    """Put a fix into this process, which is not recorded."""
+    if not _has_program():
+        return
+    recorder = _load_recorder(here)
+    shim = Shim(here, recorder, records=False)
+    finder = Finder(shim)
+    recorder.bind(type(finder.find_spec))
+    inject = shim.load("inject")
+    inject.install(fix, shim.load)
+    _TARGETS.clear()
+    _TARGETS["torch"] = ("inject", "put_into_torch")
+    _TARGETS["torch.utils.data.dataloader"] = ("inject", "put_into_dataloader")
+    sys.meta_path.insert(0, finder)
+    _hook_imported(shim)
+    _at_exit(inject.say_if_missed)
+
+
 def install(here: str, spool: str) -> None:
     """Begin recording this process into the folder ``spool``."""
-    if any(helper in argument for helper in _HELPERS for argument in sys.orig_argv[1:4]):
+    if not _has_program():
         return
-    if "t" in getattr(sys, "abiflags", "") or sys.implementation.name != "cpython":
-        return  # the recorder is no extension of theirs: to load it would be a crash
     recorder = _load_recorder(here)
     shim = Shim(here, recorder)
     finder = Finder(shim)
@@ -219,10 +251,8 @@ def install(here: str, spool: str) -> None:
         _TARGETS["torch.utils.data.dataloader"] = ("inject", "hook_dataloader")
         _TARGETS["torch.utils.data._utils.fetch"] = ("inject", "hook_fetch")
         shim.load("inject").install(fix, shim.load)
-    for name in _TARGETS:  # imported before us, by a .pth file for example
-        module = sys.modules.get(name)
-        if module is not None:
-            shim.apply(name, module)
+        _at_exit(shim.load("inject").say_if_missed)
+    _hook_imported(shim)
     shim.replace(sys.modules["builtins"], "print", recorder.LOGGING)
     _at_exit(_finish, recorder)
     if not any("multiprocessing.forkserver" in argument for argument in sys.orig_argv[1:4]):

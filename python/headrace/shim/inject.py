@@ -1,4 +1,4 @@
-"""Puts a fix or a probe into a program that headrace runs in its sandbox. Never loaded where it is only audited.
+"""Puts a fix into a program, or a probe into one that headrace runs in its sandbox. Never where it is only audited.
 
 The fix is the text of HEADRACE_INJECT: one `name=value` a line, in which %0A is a line break and %25 a percent sign.
 
@@ -14,10 +14,16 @@ The fix is the text of HEADRACE_INJECT: one `name=value` a line, in which %0A is
     probe, probe_seconds, probe_steps, probe_threads, probe_batch
                                    probe.py measures, into this file, for so long and so many steps at the most, with
                                    these numbers of threads and batches of so many samples (0: not known)
+    applied                        ids of the proven fixes of these loaders: the program is none that headrace tries,
+                                   and a loader that is not as it was is left alone, which is said once
+    was_workers, was_prefetch_factor, was_persistent_workers, was_batch_size
+                                   what the program itself gives to these loaders, each of them where it matters
+    threads_with_loader (1)        the threads are set only when such a loader is made
 
 A loader is changed when torch's own `__init__` has set all of its arguments, so that whatever computed them is served.
 """
 
+import os
 import sys
 
 TYPE_CHECKING = False  # typing itself is not imported here: the program would start slower and could notice
@@ -29,7 +35,9 @@ _torch_hooks: "Any" = None
 _load: "Any" = None  # a file of this folder
 _start_up: "list[Any]" = []  # in a probe: what sees what the program reads before its training
 _autocast: "Any" = None
-_meant: "set[int]" = set()  # ids of the loaders that are to be probed
+_meant: "set[int]" = set()  # ids of the loaders that are to be changed or probed
+_stay: "set[int]" = set()  # ids of those whose workers stay, which the program did not ask for
+_others: "list[str]" = []  # in a program that is not tried: the loader that was made and not meant, once
 
 
 def _parsed(text: str) -> "dict[str, str]":
@@ -56,13 +64,15 @@ def hook_torch(recorder: "Any", torch: "Any") -> None:
         _autocast = _load("autocast").Autocast("precision" in _fix, lambda: _say_reached("precision"))
         _torch_hooks.listeners.update(_autocast.listeners(recorder))
     _torch_hooks.hook_torch(recorder, torch)
-    if "threads" in _fix:
+    if "threads" in _fix and "threads_with_loader" not in _fix:
         _set_threads(torch, int(_fix["threads"]))
 
 
 def hook_dataloader(recorder: "Any", module: "Any") -> None:
     """The recorder's own hooks, and the probe in place of the training loader's iterator."""
     _torch_hooks.hook_dataloader(recorder, module)
+    if "persistent_workers" in _fix:
+        _hook_passes(recorder, module)
     if "cache_bytes" in _fix:
         _load("sample_cache").put_in(module, _fix, _meant, _load)
     if "probe" not in _fix:
@@ -101,6 +111,82 @@ def hook_fetch(recorder: "Any", module: "Any") -> None:
     owner.fetch = watched
 
 
+def put_into_torch(recorder: "Any", torch: "Any") -> None:
+    """Autocast and the number of threads, where nothing is recorded."""
+    global _autocast
+    if "precision" in _fix:
+        _autocast = _load("autocast").Autocast(True, lambda: None)
+        _torch_hooks.listeners.update(_autocast.listeners(recorder))
+        _torch_hooks.hook_forward(recorder, torch)
+        _torch_hooks.hook_backward(recorder, torch)
+    if "threads" in _fix and "threads_with_loader" not in _fix:
+        _set_threads(torch, int(_fix["threads"]))
+
+
+def put_into_dataloader(recorder: "Any", module: "Any") -> None:
+    """The arguments of loaders and the cache of samples, where nothing is recorded."""
+    if "file" in _fix:
+        _torch_hooks.hook_sites(recorder, module)
+    if "persistent_workers" in _fix:
+        _hook_passes(recorder, module)
+    if "cache_bytes" in _fix:
+        _load("sample_cache").put_in(module, _fix, _meant, _load)
+
+
+def _hook_passes(recorder: "Any", module: "Any") -> None:
+    """Let a pass over workers that stay take the random number that one with new workers takes.
+
+    Otherwise the sampler of the next pass would be seeded from another one, and its order would be another one.
+    """
+    torch = sys.modules["torch"]
+
+    def begins(args: "tuple[Any, ...]", kwargs: "Any") -> None:
+        loader = args[1]
+        first = args[2] if len(args) > 2 else (kwargs or {}).get("first_iter", False)
+        if id(loader) in _stay and not first:
+            torch.empty((), dtype=torch.int64).random_(generator=loader.generator)
+
+    owner = module._MultiProcessingDataLoaderIter
+    owner._reset = recorder.hook(vars(owner)["_reset"], recorder.NONE, before=begins)
+
+
+def _say(sentence: str) -> None:
+    """Tell the user, once for all ranks: the program is run by hand, and nobody else will."""
+    if os.environ.get("RANK", "0") == "0":
+        os.write(2, f"headrace: {sentence}\n".encode(errors="backslashreplace"))
+
+
+def say_if_missed() -> None:
+    """At exit of a program that is not tried: whether the loader that the fix is for was ever made."""
+    if _others and not _others[0]:
+        place = f"{_fix['file']}:{_fix['line']}"
+        _say(f"{_fix['applied']} was not applied: no loader was made at {place} with a {_fix['sampler']}")
+
+
+def _is_as_it_was(loader: "Any") -> bool:
+    """Say whether the program gave to a loader what it gave when the fix was proven; tell the first that differs."""
+    state = vars(loader)
+    now = {
+        "workers": state.get("num_workers"),
+        "prefetch_factor": state.get("prefetch_factor"),
+        "persistent_workers": int(bool(state.get("persistent_workers"))),
+        "batch_size": state.get("batch_size"),
+    }
+    for name, value in now.items():
+        was = _fix.get("was_" + name)
+        if was is not None and was != str(value):
+            if not _others or not _others[0]:
+                place = f"{_fix['file']}:{_fix['line']}"
+                argument = "num_workers" if name == "workers" else name
+                _say(
+                    f"{_fix['applied']} is left out: the loader of {place} has {argument} {value}, and it was proven "
+                    f"for {was}"
+                )
+            _others[:] = ["told"]
+            return False
+    return True
+
+
 def _say_reached(name: str) -> None:
     if "reached" in _fix:
         with open(_fix["reached"], "a", encoding="utf-8") as file:
@@ -123,9 +209,17 @@ def _set_threads(torch: "Any", threads: int) -> None:
 def change_loader(loader: "Any", site: "tuple[str, int]", sampler: str) -> None:
     """Change the arguments of a loader that is meant; leave every other one alone."""
     _meant.discard(id(loader))  # the number of one that has gone
+    _stay.discard(id(loader))
     if (site[0], str(site[1]), sampler) != (_fix["file"], _fix["line"], _fix["sampler"]):
+        if "applied" in _fix and not _others:
+            _others.append("")
         return
+    if "applied" in _fix and not _is_as_it_was(loader):
+        return
+    _others[:] = ["met"]
     _meant.add(id(loader))
+    if "threads_with_loader" in _fix and "threads" in _fix:
+        _set_threads(sys.modules["torch"], int(_fix.pop("threads")))
     # torch refuses to set some of these after __init__, because nothing would follow: here nothing has begun yet.
     state = vars(loader)
     if "workers" in _fix:
@@ -133,6 +227,8 @@ def change_loader(loader: "Any", site: "tuple[str, int]", sampler: str) -> None:
     if "prefetch_factor" in _fix:
         state["prefetch_factor"] = int(_fix["prefetch_factor"])
     if "persistent_workers" in _fix:
+        if _fix["persistent_workers"] == "1" and not state.get("persistent_workers"):
+            _stay.add(id(loader))
         state["persistent_workers"] = _fix["persistent_workers"] == "1"
     if "batch_size" in _fix:
         _change_batch(loader, state, int(_fix["batch_size"]))

@@ -65,6 +65,8 @@ class Counts:
             self._words[_COUNTS.index(name)] += by
 
     def _open(self) -> "Any":
+        if not self._path:
+            return None  # nobody asked for them
         try:
             descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         except OSError:
@@ -364,7 +366,7 @@ def prepare(load: "Any") -> None:
 def put_in(module: "Any", fix: "dict[str, str]", meant: "set[int]", load: "Any") -> None:
     """Let the iterators of the loaders that are meant read through the cache."""
     prepare(load)
-    cache = Cache(int(fix["cache_bytes"]), fix["cache"])
+    cache = Cache(int(fix["cache_bytes"]), fix.get("cache", ""))
     kinds, base, workers = module._DatasetKind, module._BaseDataLoaderIter, module._utils.worker
     begin, create, work = vars(base)["__init__"], kinds.create_fetcher, workers._worker_loop
     pipes = getattr(module, "MapDataPipe", ())

@@ -1,4 +1,6 @@
-"""Rides in every Python process of an audited program: installs post-import hooks, then takes itself away.
+"""Rides in every Python process of a program: installs post-import hooks, then takes itself away.
+
+Where the program is audited they record; where a fix is applied to it they put that in, and record nothing.
 
 It is found through PYTHONPATH under the name that Python's ``site`` imports at start-up. Afterwards ``sys.path`` and
 ``sys.modules`` are as they would have been, and the program's own ``sitecustomize``, if there is one, has run. It
@@ -20,15 +22,18 @@ def _leave() -> str:
 
 def _begin(here: str) -> None:
     """Load the recorder and the hooks. Whatever fails here leaves the program unrecorded and is otherwise silent."""
-    spool = os.environ.get("HEADRACE_SPOOL")
-    if not spool:
+    spool, fix = os.environ.get("HEADRACE_SPOOL"), os.environ.get("HEADRACE_INJECT")
+    if not spool and not fix:
         return
     machinery = sys.modules["_frozen_importlib_external"]
     module = type(sys)("_headrace_hooks")
     loader = machinery.SourceFileLoader(module.__name__, os.path.join(here, "hooks.py"))
     module.__file__ = loader.path
     loader.exec_module(module)
-    module.install(here, spool)
+    if spool:
+        module.install(here, spool)
+    else:
+        module.apply(here, fix)
 
 
 _here = _leave()

@@ -38,16 +38,26 @@ def hook_torch(recorder: "Any", torch: "Any") -> None:
     modes = getattr(torch._C, "_len_torch_function_stack", None)
     if modes is not None:
         recorder.tensor_type(torch.Tensor, modes, torch.strided)
-    for name in ("backward", "grad"):
-        function = getattr(torch.autograd, name)
-        _replace(recorder, torch.autograd, name, recorder.BACKWARD)
-        _let_torchscript_know(function, getattr(torch.autograd, name))
+    hook_backward(recorder, torch)
     _replace(recorder, torch, "save", recorder.CHECKPOINT)
     torch.serialization.save = torch.save
     _train["original"] = vars(torch.nn.Module)["train"]
     _replace(recorder, torch.nn.Module, "train", recorder.TRAIN_MODE)
     _train["hooked"] = vars(torch.nn.Module)["train"]
+    hook_forward(recorder, torch)
+
+
+def hook_forward(recorder: "Any", torch: "Any") -> None:
+    """Calls of modules."""
     _replace(recorder, torch.nn.Module, "__call__", recorder.FORWARD)
+
+
+def hook_backward(recorder: "Any", torch: "Any") -> None:
+    """Calls of autograd."""
+    for name in ("backward", "grad"):
+        function = getattr(torch.autograd, name)
+        _replace(recorder, torch.autograd, name, recorder.BACKWARD)
+        _let_torchscript_know(function, getattr(torch.autograd, name))
 
 
 def _let_torchscript_know(function: "Any", hook: "Any") -> None:
@@ -183,7 +193,7 @@ def _escaped(c: str) -> str:
     return f"\\u{0xD800 + (code >> 10):04x}\\u{0xDC00 + (code & 0x3FF):04x}"
 
 
-def _hook_sites(recorder: "Any", module: "Any") -> None:
+def hook_sites(recorder: "Any", module: "Any") -> None:
     """Notice where a loader is made, in the last call of its __init__, which torch asks for advice on workers."""
     own = module.__file__
     count = 0
@@ -222,7 +232,7 @@ def hook_dataloader(recorder: "Any", module: "Any") -> None:
     _replace(recorder, module._BaseDataLoaderIter, "__next__", recorder.WAIT)
     _replace(recorder, module.DataLoader, "__iter__", recorder.ITER, after=iterated)
     _replace(recorder, module._MultiProcessingDataLoaderIter, "_try_get_data", recorder.RECEIVE)
-    _hook_sites(recorder, module)
+    hook_sites(recorder, module)
 
 
 def hook_fetch(recorder: "Any", module: "Any") -> None:
