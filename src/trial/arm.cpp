@@ -1,6 +1,5 @@
 #include "trial/arm.h"
 
-#include <fcntl.h>
 #include <unistd.h>
 
 #include <array>
@@ -13,20 +12,18 @@
 
 #include "audit/record.h"
 #include "base/text.h"
-#include "sys/descriptor.h"
 #include "sys/file.h"
 #include "sys/process.h"
 #include "sys/sandbox.h"
 #include "sys/side_process.h"
 #include "trial/injection.h"
+#include "trial/output.h"
 
 namespace headrace::trial {
 namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::json;
-
-constexpr std::size_t most_words = 4000;  // bytes of the last output
 
 struct Variable {
     const char* name;
@@ -63,22 +60,6 @@ std::string problem(const Error& error) {
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
-Result<void> redirect_streams(const fs::path& output) {
-    const sys::Descriptor nothing(::open("/dev/null", O_RDONLY | O_CLOEXEC));
-    const sys::Descriptor file(::open(output.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0600));
-    if (!nothing || !file) return fail_errno(errno, "cannot write " + output.string());
-    if (::dup2(nothing.get(), STDIN_FILENO) < 0 || ::dup2(file.get(), STDOUT_FILENO) < 0 ||
-        ::dup2(file.get(), STDERR_FILENO) < 0) {
-        return fail_errno(errno, "cannot redirect the program's output");
-    }
-    return {};
-}
-
-std::string end_of(const RunInfo& run) {
-    if (run.signal) return "by " + base::signal_name(*run.signal);
-    return run.exit_code ? "with exit code " + std::to_string(*run.exit_code) : "";
-}
-
 // Inside the new process.
 class ArmProcess {
 public:
@@ -107,7 +88,8 @@ Result<sys::Sandbox> ArmProcess::go_inside() const {
     std::error_code error;
     fs::create_directory(scratch, error);
     if (error) return fail_errno(error.value(), "cannot make " + scratch.string());
-    return sys::enter_sandbox({scratch, {options_.folder}, options_.network});
+    const fs::path& real = options_.keep_in.empty() ? options_.folder : options_.keep_in;
+    return sys::enter_sandbox({scratch, {real}, options_.network});
 }
 
 bool ArmProcess::is_over(std::uint64_t steps) {
@@ -123,7 +105,8 @@ std::string ArmProcess::run() {
     begin_ = sys::monotonic_now();
     audit::RecordOptions options;
     options.command = options_.command;
-    options.home = options_.folder;
+    const bool keeps = !options_.keep_in.empty();
+    options.home = keeps ? options_.keep_in : options_.folder;
     options.environment = offline_variables(options_.network);
     std::string injection = options_.injection;
     if (!injection.empty()) injection += injection_line("reached", (options_.folder / "reached").string());
@@ -132,17 +115,18 @@ std::string ArmProcess::run() {
     const Result<audit::Recorded> recorded = audit::record(options);
     if (!recorded) return problem(recorded.error());
     std::error_code error;
-    fs::remove_all(recorded->folder.path, error);
+    if (!keeps) fs::remove_all(recorded->folder.path, error);
     Json loaders = Json::array();
     for (const Loader& loader : recorded->audit.loaders) {
         if (!loader.training) continue;
         loaders.push_back({loader.workers, loader.prefetch_factor.value_or(0), loader.persistent,
                            loader.batch_size.value_or(0), loader.threads.value_or(0)});
     }
-    const Json json = {{"steps", recorded->step_seconds},
+    const Json json = {{"run", keeps ? recorded->folder.id() : ""},
+                       {"steps", recorded->step_seconds},
                        {"loaders", std::move(loaders)},
                        {"whole", !ended_},
-                       {"end", ended_ ? "" : end_of(recorded->audit.run)},
+                       {"end", ended_ ? "" : ending_words(recorded->audit.run)},
                        {"read_only", sandbox->read_only}};
     return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
@@ -153,6 +137,7 @@ Result<Arm> arm_of(const std::string& answer) {
         return fail(static_cast<ErrorCode>(json.at("code").get<int>()), json.at("error").get<std::string>());
     }
     Arm arm;
+    arm.run = json.at("run").get<std::string>();
     arm.step_seconds = json.at("steps").get<std::vector<double>>();
     for (const Json& one : json.at("loaders")) {
         Loader loader;
@@ -168,15 +153,6 @@ Result<Arm> arm_of(const std::string& answer) {
     arm.end = json.at("end").get<std::string>();
     arm.read_only = json.at("read_only").get<std::vector<std::string>>();
     return arm;
-}
-
-// The end of what the program has said.
-std::string last_words_of(const fs::path& output) {
-    std::string text = sys::read_whole(output).value_or("");
-    while (!text.empty() && (text.back() == '\n' || text.back() == ' ')) text.pop_back();
-    std::size_t begin = text.size() > most_words ? text.size() - most_words : 0;
-    if (const std::size_t line = text.rfind('\n'); line != std::string::npos) begin = std::max(begin, line + 1);
-    return text.substr(begin);
 }
 
 // A name a line, from the processes that the fix took effect in; of this run alone.

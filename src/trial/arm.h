@@ -21,15 +21,19 @@ struct ArmOptions {
     std::filesystem::path directory;  // where it is started
     std::filesystem::path folder;     // an existing folder of ours, absolute: the recording and the output go there
     std::string injection;            // empty: the program as it is
-    std::uint64_t steps = 0;          // after which all of its processes are killed
-    double seconds = 0;               // the same, whatever it has done
-    bool sandbox = true;              // otherwise its files are the real ones
-    bool network = false;             // in the sandbox too
-    std::function<bool()> done;       // asked at every look, inside: true ends it as the steps do
-    std::function<bool()> stopped;    // asked ten times a second: true ends it
+    // Where the recording is kept as a run: the .headrace folder, absolute, that `folder` lies in. Empty: nothing of it
+    // is kept.
+    std::filesystem::path keep_in = {};
+    std::uint64_t steps = 0;        // after which all of its processes are killed
+    double seconds = 0;             // the same, whatever it has done
+    bool sandbox = true;            // otherwise its files are the real ones
+    bool network = false;           // in the sandbox too
+    std::function<bool()> done;     // asked at every look, inside: true ends it as the steps do
+    std::function<bool()> stopped;  // asked ten times a second: true ends it
 };
 
 struct Arm {
+    std::string run;                     // id of the run, where it was kept
     std::vector<double> step_seconds;    // after the first one, as in Audit::steady
     std::vector<Loader> loaders;         // of the training, as they were
     std::set<std::string> reached;       // names of the injection that took effect, of those that say so

@@ -35,7 +35,12 @@ struct TrialWishes {
     std::vector<std::string> ids;  // of findings
     std::optional<std::uint64_t> pairs;
     std::optional<std::uint64_t> steps;
+    double seconds = 8;  // of steps in each run, where their number is not given: 60 to 2000 steps
 };
+
+// Of a fix that need not be one of the run's findings; `ids` does not matter. Errors: not_enough_data.
+Result<TrialPlan> plan_fix(const Audit& audit, const Fix& fix, const std::optional<LoaderSite>& loader,
+                           const TrialWishes& wishes);
 
 // Errors, each a sentence: not_found (no such finding), unsupported (one that cannot be injected, or findings that
 // exclude each other), not_enough_data (the run has no steady steps).
@@ -50,6 +55,10 @@ struct TrialOptions {
     std::function<void(std::size_t number, const TrialPair& pair)> pair_done;  // numbered from 1
     std::function<void(const std::string& sentence)> note;                     // what the user should know, once
 };
+
+// A trial without its pairs, and what they say once it has two or more.
+Trial begin_trial(const TrialPlan& plan, const TrialOptions& options);
+void end_trial(const TrialPlan& plan, Trial& trial);
 
 // Errors: those of run_arm; not_enough_data where the program failed or had too few steps, or the fix did not reach it.
 Result<Trial> run_trial(const TrialPlan& plan, const TrialOptions& options);
