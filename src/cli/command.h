@@ -32,15 +32,19 @@ std::string own_name();
 
 // What the user asked for.
 struct Invocation {
-    std::vector<std::string> program;  // audit: the command to run, with its arguments
-    std::vector<std::string> runs;     // report, try: which to show or to try a fix of
-    std::function<int()> action;       // set by the command that was named; gives the exit code
+    std::vector<std::string> program;  // audit, apply, improve: the command to run, with its arguments
+    std::vector<std::string> runs;     // report, try: which to show or to try a fix of; compare: the one group
+    std::optional<std::vector<std::string>> with_runs;  // compare: the other group; absent where --with was not given
+    std::function<int()> action;                        // set by the command that was named; gives the exit code
 };
 
 // Each adds its command to `app`. `invocation` outlives the parsing and the action.
 void add_audit(CLI::App& app, Invocation& invocation);
 void add_report(CLI::App& app, Invocation& invocation);
 void add_try(CLI::App& app, Invocation& invocation);
+void add_improve(CLI::App& app, Invocation& invocation);
+void add_apply(CLI::App& app, Invocation& invocation);
+void add_compare(CLI::App& app, Invocation& invocation);
 void add_doctor(CLI::App& app, Invocation& invocation);
 
 // Reads the arguments (without the name of the program) and sets the action. When there is nothing to do, because

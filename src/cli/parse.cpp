@@ -25,27 +25,36 @@ std::size_t end_of_options(const CLI::App& command, const std::vector<std::strin
     return std::min(at, arguments.size());
 }
 
+bool runs_program(const std::string& command) {
+    return command == "audit" || command == "apply" || command == "improve";
+}
+
 void take_program(const CLI::App& app, std::vector<std::string>& arguments, Invocation& invocation) {
-    if (arguments.empty() || arguments.front() != "audit") return;
-    const auto end =
-        arguments.begin() + static_cast<std::ptrdiff_t>(end_of_options(*app.get_subcommand("audit"), arguments));
+    if (arguments.empty() || !runs_program(arguments.front())) return;
+    const CLI::App& command = *app.get_subcommand(arguments.front());
+    const auto end = arguments.begin() + static_cast<std::ptrdiff_t>(end_of_options(command, arguments));
     const bool marked = end != arguments.end() && *end == "--";
     invocation.program.assign(end + (marked ? 1 : 0), arguments.end());
     arguments.erase(end, arguments.end());
 }
 
-// CLI11 would take a name in brackets for a list of its own.
+bool takes_runs(const std::string& command) { return command == "report" || command == "try" || command == "compare"; }
+
+// CLI11 would take a name in brackets for a list of its own, and cannot part the runs behind --with from those before.
 void take_runs(const CLI::App& app, std::vector<std::string>& arguments, Invocation& invocation) {
-    if (arguments.empty() || (arguments.front() != "report" && arguments.front() != "try")) return;
+    if (arguments.empty() || !takes_runs(arguments.front())) return;
     const CLI::App& command = *app.get_subcommand(arguments.front());
+    const bool has_with = arguments.front() == "compare";
     std::vector<std::string> options = {arguments.front()};
     bool behind_dashes = false;
     for (std::size_t i = 1; i < arguments.size(); ++i) {
         const std::string& argument = arguments[i];
         if (behind_dashes || argument.size() < 2 || argument.front() != '-') {
-            invocation.runs.push_back(argument);
+            (invocation.with_runs ? *invocation.with_runs : invocation.runs).push_back(argument);
         } else if (argument == "--") {
             behind_dashes = true;
+        } else if (has_with && argument == "--with" && !invocation.with_runs) {
+            invocation.with_runs.emplace();
         } else {
             options.push_back(argument);
             if (takes_value(command, argument) && i + 1 < arguments.size()) options.push_back(arguments[++i]);
