@@ -53,15 +53,20 @@ fs::path script_of(const RunInfo& run) {
     return word == run.command.end() ? fs::path() : (fs::path(run.directory) / *word).lexically_normal();
 }
 
+struct Hunks {
+    std::string text;
+    bool has_loader = false;
+};
+
 // The threads' lines and the loader's call, which stands below them.
-std::string hunks_of(const std::string& source, const std::optional<std::string>& threads,
-                     const std::optional<LoaderSite>& loader, const Fix& fix) {
-    std::string text = threads ? hunk(source, *threads) : "";
-    if (!loader) return text;
+Hunks hunks_of(const std::string& source, const std::optional<std::string>& threads,
+               const std::optional<LoaderSite>& loader, const Fix& fix) {
+    const std::string text = threads ? hunk(source, *threads) : "";
+    if (!loader) return {text};
     const std::string& before = threads ? *threads : source;
     const std::size_t added = lines_of(before).size() - lines_of(source).size();
     const std::optional<std::string> after = with_arguments(before, loader->line + added, fix);
-    return after ? text + hunk(before, *after, added) : text;
+    return after ? Hunks{text + hunk(before, *after, added), true} : Hunks{text};
 }
 
 }  // namespace
@@ -98,24 +103,27 @@ std::string diff_of(const Fix& fix, const std::optional<LoaderSite>& loader, con
     const fs::path script = fix.threads ? script_of(run) : fs::path();
     const std::optional<std::string> main = script.empty() ? std::nullopt : source_of(script, run);
     const std::optional<std::string> threads = main ? with_threads(*main, *fix.threads) : std::nullopt;
-    std::string text, by_hand;
-    if (threads)
-        text += heading(script, run) + hunks_of(*main, threads, script == of_loader ? loader : std::nullopt, fix);
+    std::string text;
+    bool edited = false;
+    const auto add = [&](const fs::path& path, const Hunks& hunks) {
+        if (!hunks.text.empty()) text += heading(path, run) + hunks.text;
+        edited = edited || hunks.has_loader;
+    };
+    if (threads) add(script, hunks_of(*main, threads, script == of_loader ? loader : std::nullopt, fix));
     if (has_loader && !(threads && script == of_loader)) {
         const std::optional<std::string> source = source_of(of_loader, run);
-        const std::string hunks = source ? hunks_of(*source, std::nullopt, loader, fix) : "";
-        if (!hunks.empty()) text += heading(of_loader, run) + hunks;
+        if (source) add(of_loader, hunks_of(*source, std::nullopt, loader, fix));
     }
     Fix rest = fix;
     if (threads) rest.threads.reset();
-    if (text.find("DataLoader") != std::string::npos) {
+    if (edited) {
         rest.workers.reset();
         rest.prefetch_factor.reset();
         rest.persistent_workers.reset();
         rest.batch_size.reset();
     }
-    if (const std::string words = as_arguments(rest); !words.empty()) by_hand = "# by hand: " + words + "\n";
-    return by_hand + text;
+    const std::string words = as_arguments(rest);
+    return (words.empty() ? "" : "# by hand: " + words + "\n") + text;
 }
 
 }  // namespace headrace::audit

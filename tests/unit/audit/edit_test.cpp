@@ -100,6 +100,34 @@ TEST(EditedCall, IsLeftToTheUserWhereItIsNotPlain) {
         "@@ -1,1 +1,1 @@\n-DataLoader(data, num_workers=0, **options)\n+DataLoader(data, num_workers=2, **options)\n");
 }
 
+TEST(TextAt, IsTheCallOrTheLine) {
+    const std::string source =
+        "import torch\n  loader = DataLoader(data,  # all of it\n      batch_size=8)\n  train( )  \n";
+    EXPECT_EQ(text_at(source, 2), "DataLoader(data,  # all of it\n      batch_size=8)");
+    EXPECT_EQ(text_at(source, 4), "train( )");
+    EXPECT_EQ(text_at(source, 5), "");
+    EXPECT_EQ(text_at(source, 9), "");
+}
+
+TEST(LineOf, FindsATextThatMoved) {
+    const std::string text = "DataLoader(data)", source = "a\nb = DataLoader(data)\nc\nd = DataLoader(data)\n";
+    EXPECT_EQ(line_of(source, text, 2), 2U) << "where it was, though it stands twice";
+    EXPECT_EQ(line_of(source, text, 4), 4U);
+    EXPECT_FALSE(line_of(source, text, 1)) << "which of the two";
+    EXPECT_EQ(line_of("\n\n\nb = DataLoader(data)\n", text, 2), 4U);
+    EXPECT_FALSE(line_of("b = DataLoader(data, 2)\n", text, 1));
+    EXPECT_FALSE(line_of(source, "", 1));
+}
+
+TEST(WithThreads, StandsBehindTheImport) {
+    EXPECT_EQ(with_threads("import os\nimport torch\n\nx = 1\n", 2),
+              "import os\nimport torch\n\ntorch.set_num_threads(2)\n\nx = 1\n");
+    EXPECT_EQ(with_threads("import torch  # all\nx = 1\n", 1),
+              "import torch  # all\n\ntorch.set_num_threads(1)\nx = 1\n");
+    EXPECT_EQ(with_threads("import torch", 1), "import torch\n\ntorch.set_num_threads(1)\n");
+    EXPECT_FALSE(with_threads("import torchvision\nfrom torch import nn\n    import torch\nimport torch as t\n", 1));
+}
+
 TEST(DiffOf, IsOfAFileThatIsAsItWas) {
     std::string pattern = (std::filesystem::temp_directory_path() / "edit-XXXXXX").string();
     ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
@@ -122,6 +150,51 @@ TEST(DiffOf, IsOfAFileThatIsAsItWas) {
     finding.loader.reset();
     EXPECT_EQ(diff_of(finding, run), "");
     std::filesystem::remove_all(folder);
+}
+
+class DiffOfFixes : public ::testing::Test {
+protected:
+    void SetUp() override {
+        std::string pattern = (std::filesystem::temp_directory_path() / "diff-XXXXXX").string();
+        ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+        folder_ = pattern;
+        run_.directory = folder_.string();
+        run_.started = "2100-01-01T00:00:00Z";
+        run_.command = {"python", "train.py"};
+        fix_ = two_workers();
+        fix_.threads = 1;
+    }
+    void TearDown() override { std::filesystem::remove_all(folder_); }
+    void write(const std::string& name, const std::string& source) { std::ofstream(folder_ / name) << source; }
+
+    std::filesystem::path folder_;
+    RunInfo run_;
+    Fix fix_;
+};
+
+TEST_F(DiffOfFixes, HasBothHunksOfOneFile) {
+    write("train.py", "import torch\nx = 1\nloader = DataLoader(data)\n");
+    const LoaderSite site{"train.py", 3, "RandomSampler", false};
+    EXPECT_EQ(diff_of(fix_, site, run_),
+              "--- train.py\n+++ train.py\n@@ -1,0 +2,2 @@\n+\n+torch.set_num_threads(1)\n@@ -3,1 +5,1 @@\n-loader = "
+              "DataLoader(data)\n+loader = DataLoader(data, num_workers=2)\n");
+}
+
+TEST_F(DiffOfFixes, NamesBothFiles) {
+    write("train.py", "import torch\n");
+    write("data.py", "loader = DataLoader(data)\n");
+    const std::string diff = diff_of(fix_, LoaderSite{"data.py", 1, "RandomSampler", false}, run_);
+    EXPECT_NE(diff.find("--- train.py\n"), std::string::npos) << diff;
+    EXPECT_NE(diff.find("--- data.py\n+++ data.py\n@@ -1,1 +1,1 @@\n"), std::string::npos) << diff;
+}
+
+TEST_F(DiffOfFixes, LeavesTheRestToTheUser) {
+    write("train.py", "from torch import nn\nloader = make(data)\n");
+    fix_.cache_bytes = 1000;
+    EXPECT_EQ(diff_of(fix_, LoaderSite{"train.py", 2, "RandomSampler", false}, run_),
+              "# by hand: num_workers=2, threads=1, cache_bytes=1000\n");
+    fix_ = {};
+    EXPECT_EQ(diff_of(fix_, std::nullopt, run_), "");
 }
 
 }  // namespace
