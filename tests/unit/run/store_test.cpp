@@ -109,6 +109,10 @@ Run any_run() {
     run.info.outcome = static_cast<Outcome>(*rc::gen::inRange(0, 5));
     run.info.code.git_commit = maybe(any_text());
     run.info.code.dirty = maybe(arbitrary<bool>());
+    run.info.code.digest = maybe(any_text());
+    run.info.experiment = maybe(any_text());
+    run.info.user = *any_text();
+    run.info.purpose = *arbitrary<bool>() ? Purpose::compare : Purpose::audit;
     run.info.machine.cores_usable = *rc::gen::inRange(0, 100000) / 100.0;
     run.info.limits = *arbitrary<std::vector<std::string>>();
     for (int i = *rc::gen::inRange(0, 4); i > 0; --i) run.threads.push_back(any_thread());
