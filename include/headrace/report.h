@@ -1,8 +1,9 @@
-// Renders an Audit: one struct in, text out. Pure.
+// Renders an Audit or a Gap: one struct in, text out. Pure.
 #pragma once
 
 #include <string>
 
+#include "headrace/gap.h"
 #include "headrace/ledger.h"
 
 namespace headrace {
@@ -18,5 +19,9 @@ std::string render_text(const Audit& audit, const TextStyle& style);
 
 // The document of schema headrace.report/1, indented, with a final newline. Every key is always present.
 std::string render_json(const Audit& audit);
+
+// The same of a gap: at most 50 lines long; the document is of schema headrace.gap/1.
+std::string render_text(const Gap& gap, const TextStyle& style);
+std::string render_json(const Gap& gap);
 
 }  // namespace headrace

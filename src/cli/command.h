@@ -41,6 +41,7 @@ struct Invocation {
 void add_audit(CLI::App& app, Invocation& invocation);
 void add_report(CLI::App& app, Invocation& invocation);
 void add_try(CLI::App& app, Invocation& invocation);
+void add_gap(CLI::App& app, Invocation& invocation);
 void add_doctor(CLI::App& app, Invocation& invocation);
 
 // Reads the arguments (without the name of the program) and sets the action. When there is nothing to do, because

@@ -25,6 +25,7 @@ int run(std::vector<std::string> arguments) {
     cli::add_audit(app, invocation);
     cli::add_report(app, invocation);
     cli::add_try(app, invocation);
+    cli::add_gap(app, invocation);
     cli::add_doctor(app, invocation);
     const std::optional<int> done = cli::parse(app, std::move(arguments), invocation);
     return done ? *done : invocation.action();

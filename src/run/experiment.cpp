@@ -1,6 +1,7 @@
 #include "run/experiment.h"
 
 #include <algorithm>
+#include <array>
 #include <string_view>
 #include <system_error>
 
@@ -41,6 +42,14 @@ std::optional<NamedFile> file_named(const std::string& argument, const fs::path&
 std::string value_in(const std::string& argument) {
     const std::size_t at = argument.find('=');
     return at == std::string::npos ? "" : argument.substr(at + 1);
+}
+
+// Configuration counts as it was at the start: who edits it for the next run while this one goes on has not made it an
+// output.
+bool is_configuration(const fs::path& path) {
+    constexpr std::array<std::string_view, 10> endings = {".py",   ".yaml", ".yml",  ".toml",    ".json",
+                                                          ".ini",  ".cfg",  ".conf", ".gin", ".jsonnet"};
+    return std::find(endings.begin(), endings.end(), path.extension().string()) != endings.end();
 }
 
 bool is_unchanged(const NamedFile& file) {
@@ -87,7 +96,7 @@ std::optional<std::string> Experiment::key(const CodeState& code) const {
     add_part(text, *code.digest);
     for (const std::string& argument : command_) add_part(text, argument);
     for (const NamedFile& file : files_) {
-        if (is_unchanged(file)) add_part(text, file.digest);
+        if (is_configuration(file.path) || is_unchanged(file)) add_part(text, file.digest);
     }
     return base::sha256(text).substr(0, key_digits);
 }

@@ -21,8 +21,9 @@ std::filesystem::path code_folder(const std::vector<std::string>& command, const
 struct NamedFile {
     std::filesystem::path path;
     std::string digest;  // SHA-256 of its contents
+    // When it is looked at again: that of an output, which a program writes, does not count.
     std::uintmax_t bytes = 0;
-    std::filesystem::file_time_type changed;
+    std::filesystem::file_time_type changed = {};
 };
 
 // What a run tries, as it was when it started. Reads files of up to 1 MiB, at most 100 of them.
@@ -30,11 +31,12 @@ class Experiment {
 public:
     Experiment(const std::vector<std::string>& command, const std::filesystem::path& directory);
 
-    // The key, with the contents of those files only that are what they were then. None where the code is not known.
+    // The key, without the contents of those files that have changed since and are no configuration by their name: they
+    // are outputs. None where the code is not known.
     std::optional<std::string> key(const CodeState& code) const;
 
 private:
-    const std::vector<std::string> command_;
+    std::vector<std::string> command_;
     std::vector<NamedFile> files_;  // in the order of the arguments
 };
 

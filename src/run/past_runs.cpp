@@ -1,11 +1,11 @@
 #include "run/past_runs.h"
 
 #include <SQLiteCpp/SQLiteCpp.h>
-#include <sqlite3.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <functional>
 #include <nlohmann/json.hpp>
 #include <string_view>
 #include <utility>
@@ -122,7 +122,7 @@ void insert_run(SQLite::Database& database, const PastRun& run) {
 // Reads the columns of a row from left to right. What cannot be is thrown as Damage, what is no JSON by its library.
 class RowReader {
 public:
-    explicit RowReader(SQLite::Statement& statement) : statement_(statement), row_(statement, "run") {}
+    explicit RowReader(SQLite::Statement& statement) : row_(statement, "run") {}
 
     template <class T>
     void operator()(T& field) {
@@ -136,7 +136,6 @@ public:
     Json json() { return Json::parse(row_.text(column_++)); }
 
 private:
-    SQLite::Statement& statement_;
     Row row_;
     int column_ = 0;
 };
@@ -171,24 +170,21 @@ PastRun run_of(SQLite::Statement& statement) {
     return run;
 }
 
-tl::unexpected<Error> damaged_history(const fs::path& home, const std::string& why) {
-    return fail(ErrorCode::damaged, history_file(home).string() + " is damaged: " + why);
-}
-
-// Calls take(statement) for each row; every way in which a row can be wrong ends here.
+// Calls take(statement) for each row. One that says the impossible is left out: its run is then one that the history
+// does not know, and is taken in anew.
 Result<void> each_row(const fs::path& home, const char* table, const std::string& sql,
                       const std::function<void(SQLite::Statement&)>& take) {
-    try {
-        return look_into_history(home, [&](SQLite::Database& database) {
-            if (!has_history_table(database, table)) return;
-            SQLite::Statement rows(database, sql);
-            while (rows.executeStep()) take(rows);
-        });
-    } catch (const Damage& damage) {
-        return damaged_history(home, damage.why);
-    } catch (const Json::exception&) {
-        return damaged_history(home, std::string("a row of its table ") + table + " holds no such JSON");
-    }
+    return look_into_history(home, [&](SQLite::Database& database) {
+        if (!has_history_table(database, table)) return;
+        SQLite::Statement rows(database, sql);
+        while (rows.executeStep()) {
+            try {
+                take(rows);
+            } catch (const Damage&) {
+            } catch (const Json::exception&) {
+            }
+        }
+    });
 }
 
 bool same_memory(std::int64_t x, std::int64_t y) {
@@ -230,8 +226,7 @@ Result<std::vector<Trial>> past_trials(const fs::path& home) {
     const Result<void> read =
         each_row(home, "trial", "SELECT document FROM trial ORDER BY started, id", [&](SQLite::Statement& row) {
             Result<Trial> trial = parse_trial(row.getColumn(0).getString());
-            if (!trial) throw Damage{trial.error().message};
-            trials.push_back(std::move(*trial));
+            if (trial) trials.push_back(std::move(*trial));
         });
     if (!read) return tl::unexpected<Error>(read.error());
     return trials;

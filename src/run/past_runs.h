@@ -58,7 +58,7 @@ Result<void> add_past_run(const std::filesystem::path& home, const PastRun& run)
 // Puts several into it, waiting for others as long as it takes. Errors as above.
 Result<void> add_past_runs(const std::filesystem::path& home, std::span<const PastRun> runs);
 
-// All runs, by their start and id. None where there is no history. Errors: damaged, newer_version, permission_denied,
+// All runs, by their start and id. None where there is no history; a row that says the impossible is left out. Errors: damaged, newer_version, permission_denied,
 // io_error.
 Result<std::vector<PastRun>> past_runs(const std::filesystem::path& home);
 
