@@ -20,7 +20,6 @@
 #include "cli/period.h"
 #include "cli/runs.h"
 #include "headrace/report.h"
-#include "run/history_file.h"
 
 namespace headrace::cli {
 namespace {
