@@ -75,7 +75,8 @@ std::string_view name(TrendVerdict verdict) noexcept;
 struct GapTrend {
     std::vector<GapWeek> weeks;  // in order, without a gap
     TrendVerdict verdict = TrendVerdict::too_few_weeks;
-    std::optional<Interval> change;  // of results a week from one week to the next; absent where there are too few weeks
+    std::optional<Interval>
+        change;  // of results a week from one week to the next; absent where there are too few weeks
 };
 
 struct GapUser {
@@ -93,8 +94,8 @@ struct Saving {
     double low = 0;
 };
 
-// A program whose newest finished run has a finding that is still open: the best of those that were not tried, or that a
-// trial has proven. Of findings that a trial has not proven to win, none.
+// A program whose newest finished run has a finding that is still open: the best of those that were not tried, or that
+// a trial has proven. Of findings that a trial has not proven to win, none.
 struct OpenFinding {
     std::string program;
     std::string run;  // the newest finished one
@@ -128,22 +129,22 @@ struct Gap {
     std::optional<std::string> user;  // whose runs alone are counted; absent: everybody's
     std::array<ClassCount, run_class_count> classes{};
     std::uint64_t runs = 0;
-    std::uint64_t experiments = 0;        // distinct ones; a run whose code is not known is one of its own
-    std::uint64_t results = 0;            // validated
-    std::uint64_t code_unknown = 0;       // runs
-    std::optional<double> results_per_week;  // absent where the period is shorter than a day
-    std::optional<Middle> seconds_to_result;           // from the start of the run that held it
-    std::optional<Middle> seconds_from_first_start;    // from the start of the first run of its experiment
+    std::uint64_t experiments = 0;                   // distinct ones; a run whose code is not known is one of its own
+    std::uint64_t results = 0;                       // validated
+    std::uint64_t code_unknown = 0;                  // runs
+    std::optional<double> results_per_week;          // absent where the period is shorter than a day
+    std::optional<Middle> seconds_to_result;         // from the start of the run that held it
+    std::optional<Middle> seconds_from_first_start;  // from the start of the first run of its experiment
     double run_seconds = 0;
     double busy_seconds = 0;  // calendar time in which at least one of the runs went on
     GapSeconds seconds{};     // sums to run_seconds
     GapTrend trend;
-    std::vector<GapUser> users;  // the one with most results first
+    std::vector<GapUser> users;     // the one with most results first
     std::vector<OpenFinding> open;  // the one that saves most run time first, by the lower view
     // What all of them would add to results a week, with as many run-hours a week as now: an upper view, true where run
     // time is what limits. Absent where there are no results or none is open.
     std::optional<Saving> open_results_per_week;
-    std::vector<TriedFix> fixes;  // all up to the end of the period, by their start
+    std::vector<TriedFix> fixes;   // all up to the end of the period, by their start
     std::uint64_t running = 0;     // now, and in none of the figures
     std::uint64_t unreadable = 0;  // run folders that could not be read
     std::string next;              // the command to run next

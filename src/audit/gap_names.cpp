@@ -4,8 +4,7 @@ namespace headrace {
 
 std::string_view name(RunClass what) noexcept {
     static constexpr std::array<std::string_view, run_class_count> names{
-        "validated",   "unvalidated", "unseen", "untrained", "repeated",
-        "interrupted", "killed",      "failed", "comparison"};
+        "validated", "unvalidated", "unseen", "untrained", "repeated", "interrupted", "killed", "failed", "comparison"};
     return names[static_cast<std::size_t>(what)];
 }
 

@@ -85,8 +85,8 @@ std::optional<OpenFinding> open_finding(const run::PastFinding& finding, const T
     open.can_be_tried = finding.can_be_tried;
     open.proven = proven;
     const Interval& seconds = finding.gain.seconds_per_run;
-    open.seconds_per_run = proven ? proven_saving(finding.gain, trial->measured)
-                                  : Saving{seconds.predicted, seconds.low};
+    open.seconds_per_run =
+        proven ? proven_saving(finding.gain, trial->measured) : Saving{seconds.predicted, seconds.low};
     return open.seconds_per_run.likely > 0 ? std::optional(open) : std::nullopt;
 }
 
@@ -124,7 +124,8 @@ void add_open_findings(const std::vector<CountedRun>& all, const std::vector<Cou
     for (const auto& [name, program] : programs_of(all, period)) {
         if (program.runs == 0 || !(program.newest->wall_seconds > 0)) continue;
         const auto own = tried.find(name);
-        std::optional<OpenFinding> open = best_of(program, own == tried.end() ? std::vector<const Trial*>() : own->second);
+        std::optional<OpenFinding> open =
+            best_of(program, own == tried.end() ? std::vector<const Trial*>() : own->second);
         if (!open) continue;
         open->program = name;
         open->run = program.newest->id;

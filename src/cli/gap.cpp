@@ -132,9 +132,10 @@ Result<audit::GapOptions> period_of(const Options& options, const std::vector<ru
     period.since = *since;
     if (*since < period.until) return period;
     return fail(ErrorCode::invalid_argument,
-                options.until ? fmt::format("--since {} is not before --until {}: there is no time between them",
-                                            *options.since, *options.until)
-                              : fmt::format("--since {} is in the future: no run can have ended since", *options.since));
+                options.until
+                    ? fmt::format("--since {} is not before --until {}: there is no time between them", *options.since,
+                                  *options.until)
+                    : fmt::format("--since {} is in the future: no run can have ended since", *options.since));
 }
 
 Result<void> check_user(const Options& options, const std::vector<run::PastRun>& runs, const fs::path& home) {

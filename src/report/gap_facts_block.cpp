@@ -72,7 +72,8 @@ std::string runs_words(const Gap& gap) {
         const auto what = static_cast<RunClass>(i);
         const ClassCount& count = class_count(gap, what);
         if (count.runs == 0) continue;
-        parts.push_back(fmt::format("{} {} ({})", gap_count(count.runs), class_words(what), format_hours(count.run_seconds)));
+        parts.push_back(
+            fmt::format("{} {} ({})", gap_count(count.runs), class_words(what), format_hours(count.run_seconds)));
     }
     return fmt::format("{}", fmt::join(parts, ", "));
 }
@@ -83,16 +84,17 @@ std::string result_words(const Gap& gap) {
     std::string words = fmt::format("held {} after the start of its run (median; {} to {})", format_time(own.median),
                                     format_time(own.low), format_time(own.high));
     if (gap.seconds_from_first_start) {
-        words += fmt::format(", {} after its experiment was first started", format_time(gap.seconds_from_first_start->median));
+        words += fmt::format(", {} after its experiment was first started",
+                             format_time(gap.seconds_from_first_start->median));
     }
     return words;
 }
 
 std::string user_words(const Gap& gap, const GapUser& user) {
     const std::string name = user.user.empty() ? "unknown" : base::printable(user.user);
-    const std::string rate =
-        gap.results_per_week ? format_figure(static_cast<double>(user.results) / gap.weeks) + " results a week"
-                             : counted(user.results, "result", "results");
+    const std::string rate = gap.results_per_week
+                                 ? format_figure(static_cast<double>(user.results) / gap.weeks) + " results a week"
+                                 : counted(user.results, "result", "results");
     const double lost = user.run_seconds > 0 ? user.lost_seconds / user.run_seconds : 0;
     return fmt::format("{}: {}, {}, {}, {} lost", name, rate, counted(user.experiments, "experiment", "experiments"),
                        format_hours(user.run_seconds), base::format_percent(lost, 0));

@@ -55,8 +55,7 @@ std::string open_words(const OpenFinding& open) {
     std::string words = fmt::format("{}: {}", base::printable(program), base::printable(open.finding));
     if (!open.arguments.empty()) words += fmt::format(" ({})", base::printable(open.arguments));
     return words + fmt::format(", {} less a run, {} at the least; {}", format_time(open.seconds_per_run.likely),
-                               format_time(open.seconds_per_run.low),
-                               open.proven ? "proven by a trial" : "not tried");
+                               format_time(open.seconds_per_run.low), open.proven ? "proven by a trial" : "not tried");
 }
 
 std::string gain_of_all(const Gap& gap) {
@@ -82,7 +81,8 @@ std::string fix_words(const TriedFix& fix) {
 }
 
 std::string fixes_summary(const std::vector<TriedFix>& fixes) {
-    const auto predicted = std::count_if(fixes.begin(), fixes.end(), [](const auto& fix) { return fix.inside.has_value(); });
+    const auto predicted =
+        std::count_if(fixes.begin(), fixes.end(), [](const auto& fix) { return fix.inside.has_value(); });
     const auto inside =
         std::count_if(fixes.begin(), fixes.end(), [](const auto& fix) { return fix.inside.value_or(false); });
     if (fixes.empty() || predicted == 0) return "";

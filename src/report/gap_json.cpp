@@ -62,14 +62,12 @@ GapJson trend_json(const GapTrend& trend) {
 GapJson users_json(const Gap& gap) {
     GapJson json = GapJson::array();
     for (const GapUser& user : gap.users) {
-        const auto rate = gap.results_per_week
-                              ? std::optional<double>(static_cast<double>(user.results) / gap.weeks)
-                              : std::nullopt;
+        const double rate = static_cast<double>(user.results) / gap.weeks;
         json.push_back({{"user", gap_text_or_null(user.user)},
                         {"runs", user.runs},
                         {"experiments", user.experiments},
                         {"results", user.results},
-                        {"results_per_week", gap_known(rate)},
+                        {"results_per_week", gap.results_per_week ? GapJson(rate) : GapJson(nullptr)},
                         {"run_seconds", user.run_seconds},
                         {"lost_seconds", user.lost_seconds}});
     }

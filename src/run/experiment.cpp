@@ -47,8 +47,8 @@ std::string value_in(const std::string& argument) {
 // Configuration counts as it was at the start: who edits it for the next run while this one goes on has not made it an
 // output.
 bool is_configuration(const fs::path& path) {
-    constexpr std::array<std::string_view, 10> endings = {".py",   ".yaml", ".yml",  ".toml",    ".json",
-                                                          ".ini",  ".cfg",  ".conf", ".gin", ".jsonnet"};
+    constexpr std::array<std::string_view, 10> endings = {".py",  ".yaml", ".yml",  ".toml", ".json",
+                                                          ".ini", ".cfg",  ".conf", ".gin",  ".jsonnet"};
     return std::find(endings.begin(), endings.end(), path.extension().string()) != endings.end();
 }
 

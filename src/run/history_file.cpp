@@ -168,7 +168,8 @@ Result<void> change_history(const fs::path& home, const Change& change, const Ch
     const fs::path file = history_file(home);
     WriterLock lock;
     if (!lock.take(home, options.patience)) {
-        return fail(ErrorCode::io_error, "cannot write " + file.string() + ": another headrace was writing all the time");
+        return fail(ErrorCode::io_error,
+                    "cannot write " + file.string() + ": another headrace was writing all the time");
     }
     if (is_missing(file)) return make_anew(home, change, options);
     Result<void> written = write_history(file, change, options);

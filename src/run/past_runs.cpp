@@ -203,7 +203,8 @@ Result<void> add_past_run(const fs::path& home, const PastRun& run) {
     ChangeOptions options;
     options.patience = std::chrono::seconds(2);
     options.check_all = false;
-    return change_history(home, [&](SQLite::Database& database) { insert_run(database, run); }, options);
+    return change_history(
+        home, [&](SQLite::Database& database) { insert_run(database, run); }, options);
 }
 
 Result<void> add_past_runs(const fs::path& home, std::span<const PastRun> runs) {
@@ -215,8 +216,7 @@ Result<void> add_past_runs(const fs::path& home, std::span<const PastRun> runs) 
 Result<std::vector<PastRun>> past_runs(const fs::path& home) {
     std::vector<PastRun> runs;
     const std::string sql = std::string("SELECT ") + run_columns + " FROM run ORDER BY started, id";
-    const Result<void> read =
-        each_row(home, "run", sql, [&](SQLite::Statement& row) { runs.push_back(run_of(row)); });
+    const Result<void> read = each_row(home, "run", sql, [&](SQLite::Statement& row) { runs.push_back(run_of(row)); });
     if (!read) return tl::unexpected<Error>(read.error());
     return runs;
 }

@@ -58,8 +58,8 @@ Result<void> add_past_run(const std::filesystem::path& home, const PastRun& run)
 // Puts several into it, waiting for others as long as it takes. Errors as above.
 Result<void> add_past_runs(const std::filesystem::path& home, std::span<const PastRun> runs);
 
-// All runs, by their start and id. None where there is no history; a row that says the impossible is left out. Errors: damaged, newer_version, permission_denied,
-// io_error.
+// All runs, by their start and id. None where there is no history; a row that says the impossible is left out. Errors:
+// damaged, newer_version, permission_denied, io_error.
 Result<std::vector<PastRun>> past_runs(const std::filesystem::path& home);
 
 // All trials, by their start and id: as past_runs.
@@ -82,8 +82,8 @@ struct EqualRuns {
 
 // The groups of finished runs, whatever their purpose, that tried the same experiment on a machine equal to `machine`:
 // the same model of processor, usable cores and accelerators, and as much memory to 2 %, which is what kernels and
-// firmware leave different; the host name does not count. What differs within a group is the machine's own variance, and
-// that of programs that draw what they do. By experiment; none where there is no history that can be read.
+// firmware leave different; the host name does not count. What differs within a group is the machine's own variance,
+// and that of programs that draw what they do. By experiment; none where there is no history that can be read.
 std::vector<EqualRuns> equal_runs(const std::filesystem::path& home, const Machine& machine);
 
 }  // namespace headrace::run

@@ -93,10 +93,10 @@ TEST(GapAccount, PutsEachRunIntoOneClass) {
 }
 
 TEST(GapAccount, ARetryAfterAFailureRepeatsNothing) {
-    const Gap gap = account({of_experiment(past("first", 0, 1, Outcome::failed), "key"),
-                             of_experiment(past("second", 2, 1), "key"),
-                             of_experiment(past("third", 4, 1, Outcome::killed), "key")},
-                            {}, until(24));
+    const Gap gap =
+        account({of_experiment(past("first", 0, 1, Outcome::failed), "key"), of_experiment(past("second", 2, 1), "key"),
+                 of_experiment(past("third", 4, 1, Outcome::killed), "key")},
+                {}, until(24));
     EXPECT_EQ(runs_of(gap, RunClass::validated), 1U);
     EXPECT_EQ(runs_of(gap, RunClass::repeated), 0U);
     EXPECT_EQ(runs_of(gap, RunClass::failed), 1U);
@@ -145,8 +145,8 @@ TEST(GapAccount, CountsARunWhenItEnds) {
 TEST(GapAccount, ARepetitionOfAResultBeforeThePeriodIsOne) {
     GapOptions options = until(24 * 14);
     options.since = monday + 24 * 7 * 3600;
-    const Gap gap = account({of_experiment(past("before", 0, 1), "key"), of_experiment(past("within", 24 * 8, 1), "key")},
-                            {}, options);
+    const Gap gap = account(
+        {of_experiment(past("before", 0, 1), "key"), of_experiment(past("within", 24 * 8, 1), "key")}, {}, options);
     EXPECT_EQ(gap.results, 0U);
     EXPECT_EQ(runs_of(gap, RunClass::repeated), 1U);
 }
@@ -181,8 +181,8 @@ std::vector<run::PastRun> results_in_weeks(const std::vector<int>& counts) {
     std::vector<run::PastRun> runs;
     for (std::size_t week = 0; week < counts.size(); ++week) {
         for (int i = 0; i < counts[week]; ++i) {
-            runs.push_back(past(std::to_string(week) + "-" + std::to_string(i),
-                                24 * 7 * static_cast<double>(week) + i, 0.5));
+            runs.push_back(
+                past(std::to_string(week) + "-" + std::to_string(i), 24 * 7 * static_cast<double>(week) + i, 0.5));
         }
     }
     return runs;
@@ -191,8 +191,8 @@ std::vector<run::PastRun> results_in_weeks(const std::vector<int>& counts) {
 TEST(GapWeeks, AreCountedBackFromTheEnd) {
     GapOptions options = until(24 * 24);
     options.since = monday;
-    const Gap gap = account({past("first", 1, 1), past("at the end of the first", 24 * 3 - 1, 1), past("last", 24 * 23, 1)},
-                            {}, options);
+    const Gap gap = account(
+        {past("first", 1, 1), past("at the end of the first", 24 * 3 - 1, 1), past("last", 24 * 23, 1)}, {}, options);
     ASSERT_EQ(gap.trend.weeks.size(), 4U);
     EXPECT_EQ(gap.trend.weeks[0].begin, "2026-11-02T00:00:00Z");
     EXPECT_EQ(gap.trend.weeks[0].end, "2026-11-05T00:00:00Z") << "what is left comes first";

@@ -113,9 +113,7 @@ protected:
         for (const PastRun& run : runs()) found.push_back(run.id);
         return found;
     }
-    void change(const std::string& sql) const {
-        SQLite::Database(file().string(), SQLite::OPEN_READWRITE).exec(sql);
-    }
+    void change(const std::string& sql) const { SQLite::Database(file().string(), SQLite::OPEN_READWRITE).exec(sql); }
     std::int64_t number(const std::string& sql) const {
         return SQLite::Database(file().string()).execAndGet(sql).getInt64();
     }
