@@ -14,9 +14,9 @@ namespace headrace::audit {
 
 struct GapOptions {
     // Seconds since 1970. Runs count that ended in the period: after `since`, or with the first run, up to `until`.
-    std::optional<std::int64_t> since;
+    std::optional<std::int64_t> since = {};
     std::int64_t until = 0;
-    std::optional<std::string> user;  // whose runs alone
+    std::optional<std::string> user = {};  // whose runs alone
 };
 
 // All but home, running, unreadable and next. Whether a run repeats another is decided over all runs that are given,

@@ -13,25 +13,22 @@ namespace {
 
 std::string with_sign(double value) { return (value < 0 ? "-" : "+") + format_figure(std::abs(value)); }
 
-// The two largest entries of a week.
-std::string largest_entries(const GapWeek& week) {
-    std::vector<std::size_t> order(gap_entry_count);
-    for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::size_t x, std::size_t y) { return week.seconds[x] > week.seconds[y]; });
-    std::vector<std::string> parts;
-    for (std::size_t i = 0; i < 2 && week.seconds[order[i]] > 0; ++i) {
-        parts.push_back(fmt::format("{} {}", base::format_percent(week.seconds[order[i]] / week.run_seconds, 0),
-                                    gap_entry_name(order[i])));
+// The largest entry of a week, and what of it gave nothing.
+std::string week_shares(const GapWeek& week) {
+    const auto largest = std::max_element(week.seconds.begin(), week.seconds.end());
+    double lost = 0;
+    for (std::size_t entry = entry_count; entry < gap_entry_count; ++entry) {
+        if (gap_entry_name(entry) != name(RunClass::comparison)) lost += week.seconds[entry];
     }
-    return fmt::format("{}", fmt::join(parts, ", "));
+    return fmt::format("{} {}, {} lost", base::format_percent(*largest / week.run_seconds, 0),
+                       gap_entry_name(static_cast<std::size_t>(largest - week.seconds.begin())),
+                       base::format_percent(lost / week.run_seconds, 0));
 }
 
 std::string week_words(const GapWeek& week) {
-    std::string words = fmt::format("to {} {:>5} results {:>9}", week.end.substr(0, week.end.find('T')), week.results,
-                                    format_hours(week.run_seconds));
-    const std::string entries = week.run_seconds > 0 ? largest_entries(week) : "";
-    return entries.empty() ? words : words + "  " + entries;
+    const std::string words = fmt::format("to {} {:>5} results {:>9}", week.end.substr(0, week.end.find('T')),
+                                          week.results, format_hours(week.run_seconds));
+    return week.run_seconds > 0 ? words + "  " + week_shares(week) : words;
 }
 
 std::string trend_words(const GapTrend& trend) {
@@ -115,7 +112,7 @@ Lines gap_fix_lines(const Gap& gap, const Frame& frame, std::size_t most) {
         add_labelled(lines, lines.empty() ? "Open" : "", open_words(gap.open[i]), frame);
     }
     if (gap.open.size() > most) {
-        add_labelled(lines, "", fmt::format("and {} more programs: see --json", gap.open.size() - most), frame);
+        add_labelled(lines, "", fmt::format("and other programs, {}: see --json", gap.open.size() - most), frame);
     }
     const std::size_t before = lines.size();
     const std::size_t first = gap.fixes.size() - std::min(gap.fixes.size(), most);

@@ -20,6 +20,7 @@ import jsonschema
 import pytest
 from gap_fixture import BEGIN, LEDGER, MINUTE, SHARES, UNTIL, WEEKS, Planned, Team, make_team, newest_of
 from harness import ROOT, Ran, headrace_command, run
+from shared import mounted
 
 SCHEMA = json.loads((ROOT / "docs" / "formats" / "gap.schema.json").read_text(encoding="utf-8"))
 WEEK_MINUTES = 7 * 24 * 60
@@ -285,23 +286,21 @@ def test_a_history_of_a_newer_headrace_is_left_alone(team: Team, tmp_path: Path)
 def test_a_history_that_cannot_be_written_is_counted_all_the_same(
     team: Team, account: dict[str, Any], tmp_path: Path
 ) -> None:
-    home = copy_of(team, tmp_path)
-    (home / "history.db").unlink()
-    (home / "history.db").mkdir()
-    done = gap(home, "--json", "-", "--until", UNTIL)
-    assert done.returncode == 2, "a folder in the place of the file is not ours to take away"
-    (home / "history.db").rmdir()
-    (home / "history.lock").unlink()
-    home.chmod(0o500)
-    try:
-        if os.access(home, os.W_OK):
-            pytest.skip("root may write everywhere")
+    with mounted(tmp_path / "disk", "size=64m") as disk:
+        home = copy_of(team, disk)
+        (home / "history.db").unlink()
+        subprocess.run(["mount", "-o", "remount,ro", str(disk)], check=True)
         done = gap(home, "--json", "-", "--until", UNTIL)
-    finally:
-        home.chmod(0o700)
     assert done.returncode == 0
     assert json.loads(done.stdout)["results"] == account["results"]
-    assert b"the figures are whole all the same" in done.stderr
+    assert b"the figures are whole all the same" in done.stderr and done.stderr.count(b"\n") == 1
+
+
+def test_a_history_that_is_a_folder_is_refused(team: Team, tmp_path: Path) -> None:
+    (tmp_path / "home" / "history.db").mkdir(parents=True)
+    done = gap(tmp_path / "home")
+    assert done.returncode == 2
+    assert done.stderr.startswith(b"headrace: cannot read ") and done.stderr.count(b"\n") == 1
 
 
 def test_several_at_once_take_in_the_same(team: Team, account: dict[str, Any], tmp_path: Path) -> None:

@@ -59,7 +59,7 @@ TEST(Result, IsNoneWithoutAnEvaluationAfterTheLastStep) {
 TEST(Result, IsNoneOfARunThatFailedOrDidNotTrain) {
     Thread t = trained();
     evaluate(t, 30);
-    Run failed = run_of({t}, 50);
+    headrace::Run failed = run_of({t}, 50);
     failed.info.outcome = Outcome::failed;
     EXPECT_TRUE(analyze(failed).result_seconds);
     EXPECT_EQ(past_run_of(analyze(failed)).validated, false);
@@ -112,7 +112,7 @@ TEST(PastRun, HasTheFindingsThatPromiseAGain) {
 
 class TakeIn : public ::testing::Test {
 protected:
-    run::Folder put(const std::string& id, Run run, bool figures = true) const {
+    run::Folder put(const std::string& id, headrace::Run run, bool figures = true) const {
         const run::Folder folder{home_.path() / "runs" / id};
         std::filesystem::create_directories(folder.path);
         run.info.id = id;
@@ -121,7 +121,7 @@ protected:
         EXPECT_TRUE(run::write(folder, run, derived));
         return folder;
     }
-    static Run with_result() {
+    static headrace::Run with_result() {
         Thread t = trained();
         evaluate(t, 30);
         return run_of({t}, 50);
