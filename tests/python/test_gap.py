@@ -119,7 +119,7 @@ def test_the_time_to_a_result(team: Team, account: dict[str, Any]) -> None:
 def test_where_the_hours_went(team: Team, account: dict[str, Any]) -> None:
     hours = account["hours"]
     assert hours["run_seconds"] == seconds_of(team.runs)
-    minutes = set()
+    minutes: set[int] = set()
     for one in team.runs:
         minutes.update(range(one.begin, one.end))
     assert hours["busy_seconds"] == len(minutes) * MINUTE
