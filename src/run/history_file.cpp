@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -54,12 +55,23 @@ Error error_of(const SQLite::Exception& exception, const fs::path& file, const c
     }
 }
 
+// Makes a file that whoever may write in the folder may write, too: in a team's folder, SQLite's own files could be
+// written by the first user alone. Empty where it is there already, or cannot be made.
+sys::Descriptor make_shared_file(const fs::path& path) {
+    sys::Descriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666));
+    struct stat folder {};
+    if (file && ::stat(path.parent_path().c_str(), &folder) == 0) (void)::fchmod(file.get(), folder.st_mode & 0666U);
+    return file;
+}
+
 // One writer at a time, also of those that find it damaged; without locks in the file system SQLite's own must do.
 class WriterLock {
 public:
     // False: another process held it all the time.
     bool take(const fs::path& home, const std::optional<std::chrono::milliseconds>& patience) {
-        file_.reset(::open((home / "history.lock").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+        const fs::path path = home / "history.lock";
+        file_ = make_shared_file(path);
+        if (!file_) file_.reset(::open(path.c_str(), O_RDWR | O_CLOEXEC));
         if (!patience) {
             (void)sys::lock_byte(file_, 0, true);
             return true;
@@ -145,6 +157,7 @@ Result<void> make_anew(const fs::path& home, const Change& change, const ChangeO
         for (const Trial& trial : all_trials(home)) insert_trial(database, trial);
         change(database);
     };
+    (void)make_shared_file(history_file(home));
     return write_history(history_file(home), all, options);
 }
 

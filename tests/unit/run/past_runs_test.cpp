@@ -3,6 +3,7 @@
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -250,6 +251,35 @@ TEST_F(PastRunsTest, SeveralProcessesMayWrite) {
     }
     EXPECT_EQ(ids().size(), std::size_t{writers} * each);
     EXPECT_EQ(past_trials(home())->size(), std::size_t{writers} * each);
+}
+
+TEST_F(PastRunsTest, SeveralUsersMayWriteInAFolderOfATeam) {
+    fs::permissions(home(), fs::perms::all);
+    const mode_t before = ::umask(022);
+    ASSERT_TRUE(add_past_run(home(), past("one")));
+    ::umask(before);
+    constexpr auto read_write = fs::perms::owner_read | fs::perms::owner_write | fs::perms::group_read |
+                                fs::perms::group_write | fs::perms::others_read | fs::perms::others_write;
+    for (const char* name : {"history.db", "history.lock"}) {
+        EXPECT_EQ(fs::status(home() / name).permissions(), read_write) << name;
+    }
+    if (::geteuid() != 0) return;
+    const pid_t other = ::fork();
+    if (other == 0) {
+        constexpr uid_t nobody = 65534;
+        const bool is_other = ::setgid(nobody) == 0 && ::setuid(nobody) == 0;
+        ::_exit(is_other && add_past_run(home(), past("two")) ? 0 : 1);
+    }
+    int status = 0;
+    ASSERT_EQ(::waitpid(other, &status, 0), other);
+    EXPECT_EQ(status, 0);
+    EXPECT_EQ(ids().size(), 2U);
+}
+
+TEST_F(PastRunsTest, OfAFolderOfOnesOwnAreOnesOwn) {
+    fs::permissions(home(), fs::perms::owner_all);
+    ASSERT_TRUE(add_past_run(home(), past("one")));
+    EXPECT_EQ(fs::status(file()).permissions(), fs::perms::owner_read | fs::perms::owner_write);
 }
 
 TEST_F(PastRunsTest, DoNotWaitForEverForAnotherWriter) {
