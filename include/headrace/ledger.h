@@ -157,8 +157,12 @@ struct Audit {
     double wall_seconds = 0;  // of the command
     std::optional<std::string> framework;
     std::uint64_t processes = 0;
-    bool trained = false;       // a training step was seen; otherwise the ledger is that of the command's process
-    bool stopped = false;       // by --max-steps: the ledgers end there
+    bool trained = false;  // a training step was seen; otherwise the ledger is that of the command's process
+    bool stopped = false;  // by --max-steps: the ledgers end there
+    // From the start of the command to the end of the last evaluation of any rank, where no training step of any ended
+    // after it. Whether there was one is unseen where recording ended before the program did.
+    std::optional<double> result_seconds;
+    bool result_unseen = false;
     std::vector<Ledger> ranks;  // rank 0 first; at least one
     Steady steady;
     std::vector<Loader> loaders;

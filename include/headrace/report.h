@@ -1,9 +1,10 @@
-// Renders an Audit or a Comparison: one struct in, text out. Pure.
+// Renders an Audit, a Comparison or a Gap: one struct in, text out. Pure.
 #pragma once
 
 #include <string>
 
 #include "headrace/comparison.h"
+#include "headrace/gap.h"
 #include "headrace/ledger.h"
 
 namespace headrace {
@@ -23,5 +24,9 @@ std::string render_json(const Audit& audit);
 // The same of a comparison: the document is of schema headrace.compare/1.
 std::string render_text(const Comparison& comparison, const TextStyle& style);
 std::string render_json(const Comparison& comparison);
+
+// The same of a gap: at most 50 lines long; the document is of schema headrace.gap/1.
+std::string render_text(const Gap& gap, const TextStyle& style);
+std::string render_json(const Gap& gap);
 
 }  // namespace headrace

@@ -105,7 +105,13 @@ struct Kernel {
 struct CodeState {
     std::optional<std::string> git_commit;
     std::optional<bool> dirty;
+    // Of the commit and of what differs from it, or of the Python files where there is no git: equal for equal code on
+    // every machine. Absent where it could not be told in time.
+    std::optional<std::string> digest = {};
 };
+
+// What a run was made for: to be audited, or by headrace itself, which repeats a run to compare it with another.
+enum class Purpose { audit, compare };
 
 enum class Outcome { running, finished, failed, killed, interrupted };
 
@@ -132,6 +138,9 @@ struct RunInfo {
     Machine machine;
     Kernel kernel;  // unknown in runs of earlier headraces
     CodeState code;
+    std::optional<std::string> experiment = {};  // equal for runs that try the same; docs/formats/history.md
+    std::string user = {};                       // who ran it; empty in runs of earlier headraces
+    Purpose purpose = Purpose::audit;
     std::vector<std::string> limits;  // what could not be seen, found while recording
 };
 

@@ -42,6 +42,7 @@ struct Walked {
     Ledger ledger;
     std::vector<Nanoseconds> step_times;
     audit::Throughput batches;
+    Nanoseconds evaluated = 0;  // end of its last evaluation
 };
 
 Walked walk(const Recording& recording, const Trainer& trainer, const std::vector<audit::RankWait>& rank_waits) {
@@ -62,6 +63,7 @@ Walked walk(const Recording& recording, const Trainer& trainer, const std::vecto
             waits.divide(segment, ledger.wait_seconds);
         }
         steps.take_out(segment);
+        if (segment.entry == Entry::evaluation) walked.evaluated = segment.end;
     };
     audit::paint(recording, trainer, [&](const Segment& segment) { sync.cut(segment, take); });
     std::transform(entries.begin(), entries.end(), ledger.seconds.begin(), seconds);
@@ -241,14 +243,21 @@ audit::Throughput add_ranks(const Recording& recording, const std::vector<std::v
                             audit::Analysis& analysis) {
     const std::vector<Trainer>& trainers = analysis.trainers;
     audit::Throughput batches;
+    Nanoseconds evaluated = 0, stepped = 0;
     for (std::size_t rank = 0; rank < trainers.size(); ++rank) {
         Walked walked = walk(recording, trainers[rank], rank_waits[rank]);
+        evaluated = std::max(evaluated, walked.evaluated);
+        if (!trainers[rank].steps.empty()) stepped = std::max(stepped, trainers[rank].steps.back());
+        analysis.audit.result_unseen = analysis.audit.result_unseen || trainers[rank].lost.has_value();
         analysis.audit.ranks.push_back(std::move(walked.ledger));
         batches += walked.batches;
         if (rank == 0) {
             analysis.audit.steady = make_steady(trainers.front(), walked, analysis.audit.loaders);
             analysis.step_times = std::move(walked.step_times);
         }
+    }
+    if (evaluated > stepped) {
+        analysis.audit.result_seconds = std::max(0.0, seconds(evaluated - recording.run.info.started_ns));
     }
     if (audit::hardly_recorded(batches)) {
         for (Ledger& ledger : analysis.audit.ranks) ledger.wait_seconds.fill(0);
@@ -284,6 +293,7 @@ audit::Analysis audit::analyze(const Recording& recording, const Probe* probe) {
     audit.processes = count_processes(run);
     audit.trained = first.trained;
     audit.stopped = recording.stopped.has_value();
+    audit.result_unseen = audit.stopped;
     audit.loaders = loaders_of(first);
     const bool one_group = are_one_group(analysis.trainers);
     std::vector<std::vector<audit::RankWait>> rank_waits(analysis.trainers.size());

@@ -307,6 +307,8 @@ void visit_figures(Whole& audit, Marked& marked, Visit& visit) {
     visit("processes", audit.processes);
     visit("trained", audit.trained);
     visit.added("stopped", audit.stopped);
+    visit.added("result_seconds", audit.result_seconds);
+    visit.added("result_unseen", audit.result_unseen);
     visit("device_peak_bytes", audit.device_peak_bytes);
     visit("steady.steps", audit.steady.steps);
     visit("steady.step_seconds_median", audit.steady.step_seconds_median);

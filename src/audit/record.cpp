@@ -20,6 +20,7 @@
 #include "audit/shim.h"
 #include "audit/watch.h"
 #include "run/ending.h"
+#include "run/experiment.h"
 #include "run/hold.h"
 #include "run/probe_file.h"
 #include "run/spans.h"
@@ -52,7 +53,13 @@ std::string utc_now() {
     return text;
 }
 
-RunInfo begin_info(const RecordOptions& options) {
+// What the run tries, as long as what it says of files that the program writes is still to come.
+struct Start {
+    RunInfo info;
+    run::Experiment experiment;
+};
+
+Start begin_info(const RecordOptions& options) {
     RunInfo info;
     info.name = options.name;
     info.command = options.command;
@@ -63,9 +70,13 @@ RunInfo begin_info(const RecordOptions& options) {
     info.max_steps = options.max_steps;
     info.machine = sys::describe_machine();
     info.kernel = sys::this_kernel();
-    info.code = sys::describe_code(info.directory);
+    info.purpose = options.purpose;
+    info.user = sys::user_name();
+    info.code = sys::describe_code(info.directory, run::code_folder(info.command, info.directory));
+    run::Experiment experiment(info.command, info.directory);
+    info.experiment = experiment.key(info.code);
     info.started = utc_now();  // last: git may take a while
-    return info;
+    return {std::move(info), std::move(experiment)};
 }
 
 // Makes the spool folder with its control page, which every process of the program maps.
@@ -445,7 +456,8 @@ Result<Recorded> record(const RecordOptions& options) {
     if (!shim) {
         return tl::unexpected<Error>(shim.error());
     }
-    RunInfo info = begin_info(options);
+    const Start start = begin_info(options);
+    RunInfo info = start.info;
     const Result<Begun> begun = begin_run(options, info);
     if (!begun) {
         return is_full(begun.error()) ? run_unrecorded(options, info, begun.error())
@@ -471,6 +483,7 @@ Result<Recorded> record(const RecordOptions& options) {
         run.info = info;
         take_exit(run.info, watch_to_the_end(options, folder, *child, watch, progress));
     }
+    run.info.experiment = start.experiment.key(info.code);  // without the files that it wrote
     run::note_end(folder, run.info);
     watch.finish(run);
     { const sys::Child ended = std::move(*child); }  // signals are ours again

@@ -26,6 +26,7 @@ struct RecordOptions {
     std::vector<std::pair<std::string, std::string>> environment;
     // Measures the program again when it has finished; may be empty. Why it did not becomes a limit of the audit.
     std::function<Result<Probe>(const Audit& audit)> probe;
+    Purpose purpose = Purpose::audit;
     // Asked at every look, with the steps so far: true ends the program and all of its processes at once (SIGKILL).
     std::function<bool(std::uint64_t steps)> end;
 };

@@ -12,6 +12,7 @@
 #include "audit/shim.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/feed.h"
 #include "cli/number.h"
 #include "cli/output.h"
 #include "cli/runs.h"
@@ -171,6 +172,7 @@ int run_audit(const Options& options, const std::vector<std::string>& program) {
         add_commands(audit, options.dir, run, report_command(options.dir, {run}));
     }
     show(*recorded, options);
+    if (!recorded->not_stored) feed_history(recorded->folder, audit);
     const RunInfo& run = recorded->audit.run;
     return run.signal ? 128 + *run.signal : run.exit_code.value_or(exit_bug);
 }

@@ -45,6 +45,7 @@ void add_try(CLI::App& app, Invocation& invocation);
 void add_improve(CLI::App& app, Invocation& invocation);
 void add_apply(CLI::App& app, Invocation& invocation);
 void add_compare(CLI::App& app, Invocation& invocation);
+void add_gap(CLI::App& app, Invocation& invocation);
 void add_doctor(CLI::App& app, Invocation& invocation);
 
 // Reads the arguments (without the name of the program) and sets the action. When there is nothing to do, because

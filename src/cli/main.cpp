@@ -28,6 +28,7 @@ int run(std::vector<std::string> arguments) {
     cli::add_improve(app, invocation);
     cli::add_apply(app, invocation);
     cli::add_compare(app, invocation);
+    cli::add_gap(app, invocation);
     cli::add_doctor(app, invocation);
     const std::optional<int> done = cli::parse(app, std::move(arguments), invocation);
     return done ? *done : invocation.action();

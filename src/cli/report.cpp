@@ -8,6 +8,7 @@
 #include "audit/combine.h"
 #include "audit/record.h"
 #include "cli/command.h"
+#include "cli/feed.h"
 #include "cli/output.h"
 #include "cli/runs.h"
 #include "headrace/report.h"
@@ -44,6 +45,7 @@ void complete(const run::Folder& folder, const Audit& audit) {
     if (const auto written = write_document(folder.report().string(), render_json(audit)); !written) {
         tell(written.error().message, exit_done);
     }
+    feed_history(folder, audit);
 }
 
 // How a later command finds the run again: by its id, or by its path where it does not lie among the runs of home.

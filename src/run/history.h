@@ -1,4 +1,4 @@
-// history.db: what all runs of a .headrace folder have taught. docs/formats/history.md is its document.
+// history.db: what trials have taught. docs/formats/history.md is its document; past_runs.h has the runs in it.
 #pragma once
 
 #include <filesystem>

@@ -238,12 +238,13 @@ std::vector<HotLine> hot_lines_of(SQLite::Database& database) {
     return lines;
 }
 
-std::optional<Figures> figures_of(SQLite::Database& database) {
+bool keeps_all_spans(SQLite::Database& database) {
     std::vector<SpanCount> spans;
     (void)threads_of(database, spans);
-    const bool all = std::all_of(spans.begin(), spans.end(), [](const SpanCount& s) { return s.kept == s.recorded; });
-    if (all) return std::nullopt;
-    if (!has_table(database, "figure")) throw Damage{"it has no table figure"};
+    return std::all_of(spans.begin(), spans.end(), [](const SpanCount& s) { return s.kept == s.recorded; });
+}
+
+Figures rows_of_figure(SQLite::Database& database) {
     Figures figures;
     SQLite::Statement query(database, "SELECT name, value FROM figure");
     const Row row(query, "figure");
@@ -255,6 +256,20 @@ std::optional<Figures> figures_of(SQLite::Database& database) {
         if (value.isText()) figure = value.getString();
     }
     return figures;
+}
+
+std::optional<Figures> figures_of(SQLite::Database& database) {
+    if (keeps_all_spans(database)) return std::nullopt;
+    if (!has_table(database, "figure")) throw Damage{"it has no table figure"};
+    return rows_of_figure(database);
+}
+
+Stored stored_of(SQLite::Database& database) {
+    Stored stored;
+    stored.info = info_of(database);
+    if (has_table(database, "figure")) stored.figures = rows_of_figure(database);
+    stored.all_spans = keeps_all_spans(database);
+    return stored;
 }
 
 tl::unexpected<Error> damaged(const fs::path& path, const std::string& why) {
@@ -315,6 +330,8 @@ auto with_database(const Folder& folder, Body body) -> Result<decltype(body(std:
 Result<RunInfo> read_info(const Folder& folder) { return with_database(folder, info_of); }
 
 Result<std::optional<Figures>> read_figures(const Folder& folder) { return with_database(folder, figures_of); }
+
+Result<Stored> read_stored(const Folder& folder) { return with_database(folder, stored_of); }
 
 Result<Run> read(const Folder& folder) {
     return with_database(folder, [&](SQLite::Database& database) {

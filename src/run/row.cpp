@@ -44,6 +44,17 @@ void Row::get(int column, Outcome& value) const {
     damage(column, "an outcome without a meaning");
 }
 
+void Row::get(int column, Purpose& value) const {
+    const std::string found = text(column);
+    for (const Purpose purpose : {Purpose::audit, Purpose::compare}) {
+        if (found == word(purpose)) {
+            value = purpose;
+            return;
+        }
+    }
+    damage(column, "a purpose without a meaning");
+}
+
 void Row::get_bits(int column, std::uint64_t& value) const {
     constexpr auto any = std::numeric_limits<std::int64_t>{};
     value = static_cast<std::uint64_t>(integer(column, any.min(), any.max()));

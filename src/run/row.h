@@ -29,6 +29,7 @@ public:
     void get(int column, bool& value) const { value = integer(column, 0, 1) != 0; }
     void get(int column, double& value) const;
     void get(int column, Outcome& value) const;
+    void get(int column, Purpose& value) const;
     void get(int column, std::uint8_t& value) const { value = static_cast<std::uint8_t>(integer(column, 0, 255)); }
     void get(int column, std::uint32_t& value) const {
         value = static_cast<std::uint32_t>(integer(column, 0, std::numeric_limits<std::uint32_t>::max()));

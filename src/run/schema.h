@@ -54,6 +54,8 @@ constexpr std::string_view word(Outcome outcome) noexcept {
     return "running";
 }
 
+constexpr std::string_view word(Purpose purpose) noexcept { return purpose == Purpose::compare ? "compare" : "audit"; }
+
 // Calls visit(key, field) for every key of the table meta: one list for the writer and the reader.
 template <class Info, class Visit>
 void visit_meta(Info& info, Visit&& visit) {
@@ -91,6 +93,10 @@ void visit_added_meta(Info& info, Visit&& visit) {
     visit("unlisted_processes", info.unlisted_processes);
     visit("shared_write_seconds_per_byte", info.machine.shared_memory.write);
     visit("shared_read_seconds_per_byte", info.machine.shared_memory.read);
+    visit("code_digest", info.code.digest);
+    visit("experiment", info.experiment);
+    visit("user", info.user);
+    visit("purpose", info.purpose);
 }
 
 // The same for the lists of the table meta_list.

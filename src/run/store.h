@@ -76,6 +76,14 @@ Result<RunInfo> read_info(const Folder& folder);
 // The figures of a run that kept a part of its spans; none where it kept all, so that they can be computed from them.
 Result<std::optional<Figures>> read_figures(const Folder& folder);
 
+// A run without its spans: what can be said of it in a moment, however long it was.
+struct Stored {
+    RunInfo info;
+    Figures figures;         // none where it holds info alone, and in version 1
+    bool all_spans = false;  // were kept, so that an audit of them can be made anew
+};
+Result<Stored> read_stored(const Folder& folder);
+
 // Finds a run: empty (the newest), an id or the unique start of one, a name (the newest of that name), or a path of a
 // run folder or its run.db. In this order: a path with a slash, an exact id, a name, the start of an id, any other
 // path. Errors: not_found; invalid_argument where several ids begin so.

@@ -116,6 +116,7 @@ private:
     void bind(int column, std::string_view text) { statement_.bind(column, std::string(text)); }
     void bind(int column, const char* text) { statement_.bind(column, text); }
     void bind(int column, Outcome outcome) { bind(column, word(outcome)); }
+    void bind(int column, Purpose purpose) { bind(column, word(purpose)); }
     void bind(int column, const Figure& figure) {
         std::visit([&](const auto& value) { bind(column, value); }, figure);
     }

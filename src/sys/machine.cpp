@@ -1,6 +1,8 @@
 #include "sys/machine.h"
 
+#include <pwd.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <charconv>
@@ -10,17 +12,13 @@
 #include <string_view>
 #include <system_error>
 
-#include "sys/command.h"
 #include "sys/file.h"
 #include "sys/proc.h"
-#include "sys/process.h"
 
 namespace headrace::sys {
 namespace {
 
 namespace fs = std::filesystem;
-
-constexpr Nanoseconds git_time_limit = 2'000'000'000;
 
 std::string_view trimmed(std::string_view text) {
     const std::size_t first = text.find_first_not_of(" \t\n\r");
@@ -169,28 +167,6 @@ std::string cpu_of(const fs::path& root) {
     return "unknown";
 }
 
-// A repository's own place in the environment would have git speak of another repository; GIT_CONFIG_* stays, because
-// it may hold the user's safe.directory.
-CommandOptions git_options(Nanoseconds time_limit) {
-    CommandOptions options;
-    options.time_limit = time_limit;
-    for (const char* prefix :
-         {"GIT_DIR",       "GIT_WORK_TREE", "GIT_INDEX",   "GIT_OBJECT",   "GIT_ALTERNATE", "GIT_COMMON",
-          "GIT_NAMESPACE", "GIT_TRACE",     "GIT_PREFIX",  "GIT_GRAFT",    "GIT_SHALLOW",   "GIT_REPLACE",
-          "GIT_IMPLICIT",  "GIT_INTERNAL",  "GIT_CEILING", "GIT_EXTERNAL", "GIT_LITERAL",   "GIT_GLOB",
-          "GIT_ICASE",     "GIT_NOGLOB",    "GIT_PAGER"}) {
-        options.unset_prefixes.emplace_back(prefix);
-    }
-    options.environment = {
-        {"GIT_OPTIONAL_LOCKS", "0"}, {"GIT_TERMINAL_PROMPT", "0"}, {"LC_ALL", "C"}, {"PAGER", "cat"}};
-    return options;
-}
-
-bool is_commit(std::string_view text) {
-    return (text.size() == 40 || text.size() == 64) &&
-           text.find_first_not_of("0123456789abcdef") == std::string_view::npos;
-}
-
 }  // namespace
 
 std::string host_name(const fs::path& root) { return text_of(root / "proc/sys/kernel/hostname"); }
@@ -211,31 +187,20 @@ Machine describe_machine(const fs::path& root) {
     return machine;
 }
 
+std::string user_name() {
+    const uid_t user = ::geteuid();
+    std::string buffer(16 * 1024, '\0');
+    passwd entry{};
+    passwd* found = nullptr;
+    // A container often has no entry for the user that it runs as.
+    const bool known = ::getpwuid_r(user, &entry, buffer.data(), buffer.size(), &found) == 0 && found != nullptr;
+    return known ? repaired_utf8(entry.pw_name) : std::to_string(user);
+}
+
 Kernel this_kernel(const fs::path& root) {
     struct stat status {};
     const bool known = ::stat((root / "proc/self/ns/pid").c_str(), &status) == 0;
     return {text_of(root / "proc/sys/kernel/random/boot_id"), known ? static_cast<std::uint64_t>(status.st_ino) : 0};
-}
-
-CodeState describe_code(const fs::path& directory) {
-    CodeState state;
-    const std::vector<std::string> git = {"git", "--no-optional-locks", "--no-pager", "-C", directory.string(),
-                                          // A file system monitor would be a process that stays.
-                                          "-c", "core.fsmonitor=false"};
-    const auto run = [&](std::vector<std::string> arguments, Nanoseconds time_limit) -> std::optional<std::string> {
-        arguments.insert(arguments.begin(), git.begin(), git.end());
-        Result<CommandOutput> output = run_command(arguments, git_options(time_limit));
-        if (!output || output->exit_code != 0) return std::nullopt;
-        return std::move(output->text);
-    };
-    const Nanoseconds begin = monotonic_now();
-    const auto commit = run({"rev-parse", "--verify", "--quiet", "HEAD^{commit}"}, git_time_limit);
-    if (!commit || !is_commit(trimmed(*commit))) return state;
-    state.git_commit = std::string(trimmed(*commit));
-    const Nanoseconds left = git_time_limit - (monotonic_now() - begin);
-    if (const auto changes = run({"status", "--porcelain", "--untracked-files=no"}, left))
-        state.dirty = !changes->empty();
-    return state;
 }
 
 }  // namespace headrace::sys

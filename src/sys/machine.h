@@ -18,8 +18,14 @@ std::string host_name(const std::filesystem::path& root = "/");
 // The kernel that this process runs on.
 Kernel this_kernel(const std::filesystem::path& root = "/");
 
+// The name of the effective user, its number where it has none.
+std::string user_name();
+
 // The commit of the git work tree that holds `directory` and whether tracked files differ from it; both absent outside
-// one or without git. Runs git with a time limit of 2 s and changes nothing (no index refresh is written).
+// one or without git. The digest is that of the code in and around the folder `code`: docs/formats/run.md says of what.
+// Runs git with a time limit of 2 s, reads a second more where there is none, and changes nothing (no index refresh is
+// written).
+CodeState describe_code(const std::filesystem::path& directory, const std::filesystem::path& code);
 CodeState describe_code(const std::filesystem::path& directory);
 
 // One thing that headrace uses and whether it works here: for `headrace doctor`.

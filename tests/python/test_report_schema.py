@@ -61,7 +61,7 @@ def objects(document: object) -> Iterator[dict[str, Any]]:
             yield from objects(value)
 
 
-@pytest.mark.parametrize("name", ["report", "runs", "doctor"])
+@pytest.mark.parametrize("name", ["report", "runs", "doctor", "gap"])
 def test_a_schema_is_valid_and_strict(name: str) -> None:
     document = schema(name)
     jsonschema.Draft202012Validator.check_schema(document)

@@ -37,14 +37,14 @@ inline auto fields(const Machine& m) {
 inline bool operator==(const Machine& x, const Machine& y) { return fields(x) == fields(y); }
 
 inline bool operator==(const CodeState& x, const CodeState& y) {
-    return std::tie(x.git_commit, x.dirty) == std::tie(y.git_commit, y.dirty);
+    return std::tie(x.git_commit, x.dirty, x.digest) == std::tie(y.git_commit, y.dirty, y.digest);
 }
 
 inline auto fields(const RunInfo& i) {
     return std::tie(i.id, i.name, i.command, i.directory, i.started, i.headrace_version, i.parent_pid, i.child_pid,
                     i.started_ns, i.ended_ns, i.exit_code, i.signal, i.outcome, i.max_steps, i.host_peak_bytes,
                     i.monitor_cpu, i.looks, i.unlisted_processes, i.machine, i.kernel.boot_id, i.kernel.pid_namespace,
-                    i.code, i.limits);
+                    i.code, i.experiment, i.user, i.purpose, i.limits);
 }
 inline bool operator==(const RunInfo& x, const RunInfo& y) { return fields(x) == fields(y); }
 

@@ -77,7 +77,10 @@ inline RunInfo sample_info() {
     info.machine = {"host",           "Linux 6.1", "A CPU", 1.5, 2, 8'000'000'000, {"one accelerator", "another"},
                     {1.5e-9, 2.5e-10}};
     info.kernel = {"5a2e1c52-6d7f-4c3f-9c57-4b1b7a6e2f11", 4026531836};
-    info.code = {"0123abcd", true};
+    info.code = {"0123abcd", true, "89abcdef"};
+    info.experiment = "a key";
+    info.user = "ada";
+    info.purpose = Purpose::compare;
     info.limits = {"one limit"};
     return info;
 }

@@ -125,7 +125,7 @@ TEST_F(HistoryTest, OfANewerHeadraceIsLeftAlone) {
     ASSERT_TRUE(add_to_history(home_, made_up("one", 1.4)));
     {
         SQLite::Database database((home_ / "history.db").string(), SQLite::OPEN_READWRITE);
-        database.exec("PRAGMA user_version = 2");
+        database.exec("PRAGMA user_version = 3");
     }
     const Result<void> added = add_to_history(home_, made_up("two", 1.4));
     ASSERT_FALSE(added);

@@ -109,6 +109,10 @@ Run any_run() {
     run.info.outcome = static_cast<Outcome>(*rc::gen::inRange(0, 5));
     run.info.code.git_commit = maybe(any_text());
     run.info.code.dirty = maybe(arbitrary<bool>());
+    run.info.code.digest = maybe(any_text());
+    run.info.experiment = maybe(any_text());
+    run.info.user = *any_text();
+    run.info.purpose = *arbitrary<bool>() ? Purpose::compare : Purpose::audit;
     run.info.machine.cores_usable = *rc::gen::inRange(0, 100000) / 100.0;
     run.info.limits = *arbitrary<std::vector<std::string>>();
     for (int i = *rc::gen::inRange(0, 4); i > 0; --i) run.threads.push_back(any_thread());
@@ -201,6 +205,18 @@ TEST_F(Store, GivesNoFiguresWhereTheSpansSayThemselves) {
     EXPECT_EQ(read_figures(folder).value(), std::nullopt);
 }
 
+TEST_F(Store, GivesTheFiguresOfAnyRunWithoutItsSpans) {
+    const Whole all = sample_run();
+    ASSERT_TRUE(write(folder, all, with_figures()));
+    EXPECT_EQ(read_stored(folder)->info, all.info);
+    EXPECT_EQ(read_stored(folder)->figures, with_figures().figures);
+    EXPECT_TRUE(read_stored(folder)->all_spans);
+    ASSERT_TRUE(write(folder, all, with_figures(), SpansInMemory(all), without_texts()));
+    EXPECT_FALSE(read_stored(folder)->all_spans);
+    change("DROP TABLE figure");
+    EXPECT_TRUE(read_stored(folder)->figures.empty());
+}
+
 TEST_F(Store, CallsAPartThatCannotBeDamaged) {
     const Whole all = sample_run();
     for (const char* sql : {"UPDATE thread SET recorded = 1 WHERE id = 1", "UPDATE thread SET recorded = -1",
@@ -223,11 +239,16 @@ TEST_F(Store, ReadsTheFirstVersion) {
     EXPECT_EQ(read_figures(folder).value(), std::nullopt);
 }
 
-TEST_F(Store, ReadsARunThatDoesNotSayWhichKernelItRanOn) {
+TEST_F(Store, ReadsARunThatSaysNothingOfItsKernelAndItsCode) {
     ASSERT_TRUE(write(folder, sample_run()));
-    change("DELETE FROM meta WHERE key IN ('boot_id', 'pid_namespace')");
+    change(
+        "DELETE FROM meta WHERE key IN ('boot_id', 'pid_namespace', 'code_digest', 'experiment', 'user', 'purpose')");
     Whole earlier = sample_run();
     earlier.info.kernel = {};
+    earlier.info.code.digest.reset();
+    earlier.info.experiment.reset();
+    earlier.info.user.clear();
+    earlier.info.purpose = Purpose::audit;
     EXPECT_EQ(read(folder).value(), earlier);
 }
 
@@ -333,6 +354,7 @@ TEST_F(Store, CallsEveryImpossibleContentDamaged) {
         "UPDATE meta SET value = NULL WHERE key = 'started_ns'",
         "UPDATE meta SET value = 5 WHERE key = 'ended_ns'",  // before the start
         "UPDATE meta SET value = 2 WHERE key = 'dirty'",
+        "UPDATE meta SET value = 'fun' WHERE key = 'purpose'",
         "UPDATE meta SET value = -1.0 WHERE key = 'cores_usable'",
         "UPDATE meta SET value = x'00' WHERE key = 'name'",
         "UPDATE span SET duration_ns = -1 WHERE seq = 0",

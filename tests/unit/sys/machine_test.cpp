@@ -118,67 +118,6 @@ TEST(DescribeMachine, FitsThisOne) {
     EXPECT_FALSE(machine.host.empty());
 }
 
-class GitFolder : public ::testing::Test {
-protected:
-    void SetUp() override {
-        if (!run_command({"git", "--version"}, {})) GTEST_SKIP() << "git is not on this machine";
-        // What a hook of git sets must not lead to another repository.
-        (void)::setenv("GIT_DIR", "/nowhere", 1);
-        (void)::setenv("GIT_INDEX_FILE", "/nowhere/index", 1);
-    }
-    void TearDown() override {
-        (void)::unsetenv("GIT_DIR");
-        (void)::unsetenv("GIT_INDEX_FILE");
-    }
-    std::string git(std::vector<std::string> arguments) const {
-        const std::vector<std::string> first = {"git",         "-C", folder.path.string(), "-c",
-                                                "user.name=t", "-c", "user.email=t@t"};
-        arguments.insert(arguments.begin(), first.begin(), first.end());
-        CommandOptions options;
-        options.unset_prefixes = {"GIT_"};
-        options.time_limit = 60'000'000'000;
-        const auto output = run_command(arguments, options);
-        EXPECT_TRUE(output && output->exit_code == 0) << arguments.back();
-        return output ? output->text.substr(0, output->text.find('\n')) : "";
-    }
-    test::Folder folder;
-};
-
-TEST_F(GitFolder, OutsideAWorkTreeHasNoState) {
-    const CodeState state = describe_code(folder.path);
-    EXPECT_FALSE(state.git_commit);
-    EXPECT_FALSE(state.dirty);
-    EXPECT_FALSE(describe_code(folder.path / "missing").git_commit);
-}
-
-TEST_F(GitFolder, HasACommitAndTellsChangesOfTrackedFiles) {
-    (void)git({"init", "-q"});
-    EXPECT_FALSE(describe_code(folder.path).git_commit) << "nothing is committed";
-    folder.write("train.py", "one\n");
-    (void)git({"add", "train.py"});
-    (void)git({"commit", "-q", "-m", "first"});
-    const std::string commit = git({"rev-parse", "HEAD"});
-    EXPECT_EQ(describe_code(folder.path).git_commit, commit);
-    EXPECT_EQ(describe_code(folder.path).dirty, false);
-    folder.write("below/untracked.py", "new\n");
-    EXPECT_EQ(describe_code(folder.path / "below").git_commit, commit);
-    EXPECT_EQ(describe_code(folder.path).dirty, false) << "an untracked file is no change";
-    folder.write("train.py", "two\n");
-    EXPECT_EQ(describe_code(folder.path).dirty, true);
-}
-
-TEST_F(GitFolder, IsNotWrittenTo) {
-    (void)git({"init", "-q"});
-    const auto file = folder.write("train.py", "one\n");
-    (void)git({"add", "train.py"});
-    (void)git({"commit", "-q", "-m", "first"});
-    // A new time of the file makes git want to refresh its index.
-    std::filesystem::last_write_time(file, std::filesystem::file_time_type::clock::now() + std::chrono::hours(1));
-    const std::string index = test::content_of(folder.path / ".git" / "index");
-    EXPECT_EQ(describe_code(folder.path).dirty, false) << "the content is the same";
-    EXPECT_EQ(test::content_of(folder.path / ".git" / "index"), index);
-}
-
 TEST(RunCommand, GivesOutputAndExitCode) {
     const auto output = run_command({"sh", "-c", "echo out; echo error >&2; cat; exit 3"}, {});
     ASSERT_TRUE(output);
