@@ -198,16 +198,20 @@ void decide(Comparison& comparison) {
 
 }  // namespace
 
-RunSpread spread_of(std::span<const EqualSpeeds> groups) {
+RunSpread spread_of(std::span<const run::EqualRuns> groups, const std::set<std::string>& compared) {
     std::vector<Values> steps, runs;
-    const auto logs_of = [](Values values) {
-        std::erase_if(values, [](double value) { return !(value > 0) || !std::isfinite(value); });
-        for (double& value : values) value = std::log(value);
-        return values;
+    const auto add_logarithm = [](Values& values, double value) {
+        if (value > 0 && std::isfinite(value)) values.push_back(std::log(value));
     };
-    for (const EqualSpeeds& group : groups) {
-        steps.push_back(logs_of(group.samples_per_second));
-        runs.push_back(logs_of(group.wall_seconds));
+    for (const run::EqualRuns& group : groups) {
+        Values of_steps, of_runs;
+        for (const run::EqualRun& one : group.runs) {
+            if (compared.contains(one.id)) continue;
+            add_logarithm(of_steps, one.samples_per_second.value_or(0));
+            add_logarithm(of_runs, one.wall_seconds);
+        }
+        steps.push_back(std::move(of_steps));
+        runs.push_back(std::move(of_runs));
     }
     const auto pooled = [](const std::vector<Values>& all) {
         const std::vector<std::span<const double>> spans(all.begin(), all.end());

@@ -2,12 +2,15 @@
 #pragma once
 
 #include <optional>
+#include <set>
 #include <span>
+#include <string>
 #include <vector>
 
 #include "headrace/comparison.h"
 #include "headrace/ledger.h"
 #include "headrace/result.h"
+#include "run/past_runs.h"
 #include "stats/two_means.h"
 
 namespace headrace::audit {
@@ -18,13 +21,8 @@ struct RunSpread {
     stats::KnownDeviation run;    // of the whole run
 };
 
-// Runs of the same program, arguments and code on the same machine.
-struct EqualSpeeds {
-    std::vector<double> samples_per_second;  // of those that trained
-    std::vector<double> wall_seconds;
-};
-
-RunSpread spread_of(std::span<const EqualSpeeds> groups);
+// Of groups of runs that should have been equally fast, without those that are compared now: `compared`, by their ids.
+RunSpread spread_of(std::span<const run::EqualRuns> groups, const std::set<std::string>& compared);
 
 struct CompareOptions {
     double max_regression = 0;  // that is allowed, as a part of the speed

@@ -7,6 +7,7 @@
 
 #include "audit/compare.h"
 #include "base/text.h"
+#include "run/past_runs.h"
 
 namespace headrace::audit {
 namespace {
@@ -49,14 +50,6 @@ std::string machine_words(const Machine& machine) {
                                     base::format_bytes(static_cast<double>(machine.memory_bytes)));
     for (const std::string& accelerator : machine.accelerators) words += ", " + base::printable(accelerator);
     return words;
-}
-
-// Of the same kind: virtual machines of a build service have new names every day.
-bool same_kind(const Machine& x, const Machine& y) {
-    constexpr double of_memory = 0.05;  // kernels keep a little more or less of it for themselves
-    const auto memory_x = static_cast<double>(x.memory_bytes), memory_y = static_cast<double>(y.memory_bytes);
-    return x.cpu == y.cpu && std::abs(x.cores_usable - y.cores_usable) < 0.01 && x.accelerators == y.accelerators &&
-           std::abs(memory_x - memory_y) <= of_memory * std::max(memory_x, memory_y);
 }
 
 struct Work {
@@ -118,7 +111,7 @@ Result<void> check_work(const Audit& first, const Audit& other) {
 
 Result<void> check(const Audit& first, const Audit& other) {
     if (Result<void> good = check_ending(other); !good) return good;
-    if (!same_kind(first.run.machine, other.run.machine)) {
+    if (!run::equal_machines(first.run.machine, other.run.machine)) {
         return differ(fmt::format("the runs were made on other machines: {} on {}, {} on {}", run_name(first),
                                   machine_words(first.run.machine), run_name(other), machine_words(other.run.machine)));
     }

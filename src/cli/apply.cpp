@@ -60,6 +60,18 @@ std::string told(const trial::Chosen& chosen) {
     return line;
 }
 
+// Python's own options, up to the script: with one of these it reads no PYTHONPATH or does not begin with `site`.
+std::string shuts_out(const std::vector<std::string>& program) {
+    if (!fs::path(program.front()).filename().string().starts_with("python")) return "";
+    for (std::size_t i = 1; i < program.size() && program[i].size() > 1 && program[i].front() == '-'; ++i) {
+        const std::string& word = program[i];
+        if (word[1] == '-' || word[1] == 'c' || word[1] == 'm') break;
+        if (word.find_first_of("IES") != std::string::npos && word[1] != 'X' && word[1] != 'W') return word;
+        if (word == "-X" || word == "-W") ++i;  // and its value
+    }
+    return "";
+}
+
 std::vector<std::pair<std::string, std::string>> environment_of(const std::string& injection, const fs::path& shim) {
     if (injection.empty()) return {};
     std::string path = shim.string();
@@ -87,8 +99,13 @@ int run_apply(const Options& options, const std::vector<std::string>& program) {
     if (const Result<void> there = check_program(program); !there) return not_started(there.error());
     const Result<fs::path> shim = audit::find_shim();
     if (!shim) return tell(shim.error().message, exit_not_started);
-    const trial::Chosen chosen = trial::choose(*fixes, sys::describe_machine(), *allowed, fs::path());
-    if (!options.quiet) tell(told(chosen), exit_done);
+    trial::Chosen chosen = trial::choose(*fixes, sys::describe_machine(), *allowed, fs::path());
+    if (const std::string option = shuts_out(program); !option.empty()) {
+        chosen = {};
+        if (!options.quiet) tell("nothing is applied: Python " + option + " lets nothing in", exit_done);
+    } else if (!options.quiet) {
+        tell(told(chosen), exit_done);
+    }
     // It becomes the program, so that nothing stands between it and its terminal, its signals and its parent.
     const sys::Execution execution(program, environment_of(trial::injection_of(chosen), *shim));
     const int error = execution.execute();

@@ -5,12 +5,14 @@
 #include <algorithm>
 #include <filesystem>
 #include <memory>
+#include <set>
 
 #include "audit/compare.h"
 #include "audit/record.h"
 #include "base/shell.h"
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/feed.h"
 #include "cli/number.h"
 #include "cli/output.h"
 #include "cli/runs.h"
@@ -226,6 +228,18 @@ int show(const Comparison& comparison, const Options& options) {
     return comparison.verdict == Verdict::unknown ? exit_not_enough : exit_done;
 }
 
+// What equal runs on this machine have differed by is asked of the history where runs were not made side by side.
+audit::CompareOptions options_for(const Wanted& wanted, const Groups& groups, const std::vector<Audit>& before) {
+    audit::CompareOptions options{.max_regression = wanted.max_regression, .by_turns = wanted.by_turns, .known = {}};
+    if (wanted.by_turns) return options;
+    std::set<std::string> compared;
+    for (const std::vector<run::Folder>& group : groups) {
+        for (const run::Folder& folder : group) compared.insert(folder.id());
+    }
+    options.known = audit::spread_of(run::equal_runs(wanted.home, before.front().run.machine), compared);
+    return options;
+}
+
 int run_compare(const Options& options) {
     const Result<Wanted> wanted = wanted_of(options);
     if (!wanted) return fail_with(wanted.error());
@@ -235,8 +249,11 @@ int run_compare(const Options& options) {
     const Result<std::vector<Audit>> before = load_all(groups->front()), after = load_all(groups->back());
     if (!before) return fail_with(before.error());
     if (!after) return fail_with(after.error());
-    const Result<Comparison> comparison = audit::compare(
-        *before, *after, {.max_regression = wanted->max_regression, .by_turns = wanted->by_turns, .known = {}});
+    if (wanted->by_turns) {
+        for (std::size_t i = 0; i < before->size(); ++i) feed_history(groups->front()[i], (*before)[i]);
+        for (std::size_t i = 0; i < after->size(); ++i) feed_history(groups->back()[i], (*after)[i]);
+    }
+    const Result<Comparison> comparison = audit::compare(*before, *after, options_for(*wanted, *groups, *before));
     return comparison ? show(*comparison, options) : fail_with(comparison.error());
 }
 

@@ -16,6 +16,7 @@
 #include "base/text.h"
 #include "cli/changes.h"
 #include "cli/command.h"
+#include "cli/feed.h"
 #include "cli/number.h"
 #include "cli/output.h"
 #include "run/fixes_file.h"
@@ -262,7 +263,9 @@ int run_improve(const Options& options, const std::vector<std::string>& program)
     if (!audit) return fail_with(audit.error(), options.in_place);
     const Result<trial::Improved> improved = trial::improve(*audit, improve_options(*wanted, options, *audit, spent()));
     if (!improved) return fail_with(improved.error(), options.in_place);
-    keep_trials(*improved, run::Folder{wanted->home / "runs" / audit->run.id}, wanted->home);
+    const run::Folder folder{wanted->home / "runs" / audit->run.id};
+    feed_history(folder, *audit);
+    keep_trials(*improved, folder, wanted->home);
     return show(*improved, *audit, options, *wanted, program, spent());
 }
 

@@ -192,11 +192,6 @@ bool same_memory(std::int64_t x, std::int64_t y) {
     return std::abs(static_cast<double>(x - y)) <= tolerance * static_cast<double>(std::max(x, y));
 }
 
-bool equal_machines(const Machine& x, const Machine& y) {
-    return x.cpu == y.cpu && std::abs(x.cores_usable - y.cores_usable) < 1e-6 && x.accelerators == y.accelerators &&
-           same_memory(x.memory_bytes, y.memory_bytes);
-}
-
 }  // namespace
 
 Result<void> add_past_run(const fs::path& home, const PastRun& run) {
@@ -230,6 +225,11 @@ Result<std::vector<Trial>> past_trials(const fs::path& home) {
         });
     if (!read) return tl::unexpected<Error>(read.error());
     return trials;
+}
+
+bool equal_machines(const Machine& x, const Machine& y) {
+    return x.cpu == y.cpu && std::abs(x.cores_usable - y.cores_usable) < 1e-6 && x.accelerators == y.accelerators &&
+           same_memory(x.memory_bytes, y.memory_bytes);
 }
 
 std::vector<EqualRuns> equal_runs(const fs::path& home, const Machine& machine) {

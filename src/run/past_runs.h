@@ -80,10 +80,13 @@ struct EqualRuns {
     std::vector<EqualRun> runs;  // by their start and id; at least two
 };
 
-// The groups of finished runs, whatever their purpose, that tried the same experiment on a machine equal to `machine`:
-// the same model of processor, usable cores and accelerators, and as much memory to 2 %, which is what kernels and
-// firmware leave different; the host name does not count. What differs within a group is the machine's own variance,
-// and that of programs that draw what they do. By experiment; none where there is no history that can be read.
+// Of the same kind: model of processor, usable cores and accelerators, and as much memory to 2 %, which is what kernels
+// and firmware leave different. The name does not count: virtual machines of a build service have new ones every day.
+bool equal_machines(const Machine& x, const Machine& y);
+
+// The groups of finished runs, whatever their purpose, that tried the same experiment on a machine equal to `machine`.
+// What differs within a group is the machine's own variance, and that of programs that draw what they do. By
+// experiment; none where there is no history that can be read.
 std::vector<EqualRuns> equal_runs(const std::filesystem::path& home, const Machine& machine);
 
 }  // namespace headrace::run

@@ -107,6 +107,7 @@ std::string ArmProcess::run() {
     options.command = options_.command;
     const bool keeps = !options_.keep_in.empty();
     options.home = keeps ? options_.keep_in : options_.folder;
+    options.purpose = Purpose::compare;
     options.environment = offline_variables(options_.network);
     std::string injection = options_.injection;
     if (!injection.empty()) injection += injection_line("reached", (options_.folder / "reached").string());

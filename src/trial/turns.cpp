@@ -36,6 +36,7 @@ std::string record_turn(const std::vector<std::string>& command, const TurnsOpti
     audit::RecordOptions record;
     record.command = command;
     record.home = options.home;
+    record.purpose = Purpose::compare;
     record.end = [&stop](std::uint64_t) { return stop.shown(); };
     const Result<audit::Recorded> recorded = audit::record(record);
     if (!recorded) return failed_turn(recorded.error());

@@ -250,6 +250,15 @@ def test_a_program_that_is_no_python(place: Place) -> None:
     assert (done.returncode, done.stdout) == (3, "of sh\n")
 
 
+@pytest.mark.parametrize("option", ["-I", "-sE", "-S"])
+def test_a_python_that_lets_nothing_in(place: Place, option: str) -> None:
+    """Nothing is said to be applied that is not."""
+    place.write(place.loader_fix())
+    done = place.command("apply", "--", sys.executable, "-X", "utf8", option, "-c", "print('ran')")
+    assert (done.returncode, done.stdout) == (0, "ran\n")
+    assert done.stderr == f"headrace: nothing is applied: Python {option} lets nothing in\n"
+
+
 @pytest.mark.parametrize(
     ("words", "code", "sentence"),
     [

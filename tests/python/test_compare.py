@@ -139,6 +139,18 @@ def test_recorded_runs(tmp_path: Path) -> None:
     assert faster.document["verdict"] == "faster"
 
 
+def test_single_runs_by_what_the_machine_has_shown(tmp_path: Path) -> None:
+    """Four equal runs are three differences: enough to judge one run of another program."""
+    quick, slow = fixed_work("--steps", "60"), fixed_work("--steps", "60", "--work", str(20 * WORK))
+    *equal, slower = recorded(tmp_path, quick, quick, quick, quick, quick, slow)
+    judged = compare(tmp_path, equal[0], "--with", slower)
+    assert judged.exit_code == 1, judged
+    assert judged.document["spread"] == "machine"
+    assert judged.document["deviation"] > 0
+    # Without the two of them there are three, of which two differences are known: too little.
+    assert compare(tmp_path, equal[0], "--with", equal[1]).exit_code == 3
+
+
 def test_other_work_is_refused(tmp_path: Path) -> None:
     """And the sentence says what differs."""
     one, other = fixed_work("--work", "1", "--steps", "30"), fixed_work("--work", "1", "--steps", "31")

@@ -215,12 +215,27 @@ TEST(Compare, TakesTheTypicalPaceWhereAllRunsHaveIt) {
     EXPECT_NEAR(compare(before, after, {.by_turns = true})->steps->value, 1, 1e-9);
 }
 
+run::EqualRuns equal_runs(std::initializer_list<std::pair<double, double>> runs) {
+    run::EqualRuns group;
+    for (const auto& [pace, wall] : runs) {
+        run::EqualRun one;
+        one.id = "r" + std::to_string(group.runs.size());
+        one.wall_seconds = wall;
+        if (pace > 0) one.samples_per_second = pace;
+        group.runs.push_back(one);
+    }
+    return group;
+}
+
 TEST(SpreadOfRuns, IsPooledOverGroups) {
-    const std::vector<EqualSpeeds> groups{{{100, 110}, {10, 11}}, {{}, {20, 20, 22}}};
-    const RunSpread spread = spread_of(groups);
+    const std::vector<run::EqualRuns> groups{equal_runs({{100, 10}, {110, 11}}),
+                                             equal_runs({{0, 20}, {0, 20}, {0, 22}})};
+    const RunSpread spread = spread_of(groups, {});
     EXPECT_EQ(spread.steps.degrees, 1);
     EXPECT_NEAR(spread.steps.deviation, std::log(1.1) / std::sqrt(2.0), 1e-12);
     EXPECT_EQ(spread.run.degrees, 3);
+    EXPECT_EQ(spread_of(groups, {"r1"}).steps.degrees, 0) << "it is compared itself";
+    EXPECT_EQ(spread_of(groups, {"r1"}).run.degrees, 1);
 }
 
 // How often equal programs are called different, and how often the interval holds the true ratio: on a machine that

@@ -70,9 +70,9 @@ bool is_of_later_runs(const std::string& name) {
     return (name.starts_with("loaders.") && name.ends_with(".threads")) || name == "stopped" ||
            name.starts_with("result_") || name == "ceilings" || name == "findings" || name == "slo" || name == "cost" ||
            name.starts_with("prediction.") || name.ends_with(".loader") || name == "steady.pass_steps" ||
-           name == "steady.typical_samples_per_second" ||
-           name.ends_with(".fix.kind") || name.ends_with(".fix.rows") || name.ends_with(".fix.precision") ||
-           name.ends_with(".fix.cache_bytes") || name.ends_with(".interval_scale") || name.ends_with(".diff");
+           name == "steady.typical_samples_per_second" || name.ends_with(".fix.kind") || name.ends_with(".fix.rows") ||
+           name.ends_with(".fix.precision") || name.ends_with(".fix.cache_bytes") ||
+           name.ends_with(".interval_scale") || name.ends_with(".diff");
 }
 
 TEST(Figures, AreAllNeeded) {
