@@ -284,7 +284,7 @@ def test_a_file_that_cannot_be_read_starts_nothing(place: Place) -> None:
     place.write(place.loader_fix("worker = 2"))
     done = place.run()
     assert done.returncode == 2
-    assert "headrace.toml, line 8: there is no setting fix.set.worker" in done.stderr
+    assert "headrace.toml, line 9: there is no setting fix.set.worker" in done.stderr
     assert done.stdout == ""
     (place.folder / "headrace.toml").unlink()
     assert "there is no headrace.toml here: headrace improve writes one" in place.run().stderr

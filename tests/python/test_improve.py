@@ -87,7 +87,8 @@ def test_storage_that_workers_hide(work: Path) -> None:
     assert sorted(path.name for path in work.iterdir()) == ["headrace.diff", "headrace.toml", PROGRAM]
     assert (work / PROGRAM).read_text(encoding="utf-8") == source
     proven = improved.document["proven"]
-    assert [fix["fix"] for fix in proven] == ["input.workers"]
+    # Where a pass is seen to give the same samples again, a cache of them may win on top.
+    assert [fix["fix"] for fix in proven] in (["input.workers"], ["input.workers", "prep.cache"])
     assert proven[0]["changes"] == "random_streams"
     assert proven[0]["measured"]["low"] > 1.5, improved  # 17 ms of waiting in a step of 18
     assert improved.document["together"] is not None
