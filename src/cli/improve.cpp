@@ -172,11 +172,11 @@ std::string result_text(const trial::Improved& improved, double seconds) {
     if (improved.fixes.fixes.size() > 1 && improved.together) {
         text += fmt::format("together     {}\n", ratio_words(*improved.together));
     }
+    const std::string settings =
+        improved.measured == 1 ? "1 other setting" : fmt::format("{} other settings", improved.measured);
     text += fmt::format(
-        "samples a second by those of the program as it is, and the 90 % interval; {} settings measured "
-        "in {}{}\n",
-        improved.measured, base::format_seconds(seconds),
-        improved.in_time ? "" : ", which was too short for all that lies near");
+        "samples a second by those of the program as it is, and the 90 % interval; {} measured in {}{}\n", settings,
+        base::format_seconds(seconds), improved.in_time ? "" : ", which was too short for all that lies near");
     return text;
 }
 

@@ -81,7 +81,7 @@ std::pair<const Estimate*, std::string_view> judged_by(const Comparison& compari
 
 std::string verdict_words(const Comparison& comparison) {
     const auto [ratio, subject] = judged_by(comparison);
-    const std::string change = fmt::format("{} {}", subject, change_words(*ratio));
+    std::string change = fmt::format("{} {}", subject, change_words(*ratio));
     const std::string allowed = base::format_percent(comparison.max_regression);
     if (comparison.regression) {
         return comparison.max_regression > 0 ? fmt::format("{}: a regression, beyond the {} allowed", change, allowed)

@@ -75,7 +75,7 @@ Result<void> Search::keep_best_of(const std::vector<std::size_t>& numbers) {
     std::vector<std::size_t> running{best_};
     running.insert(running.end(), numbers.begin(), numbers.end());
     for (int again = 0; again < 2 && running.size() > 1; ++again) {
-        if (const Result<void> ran = race_.round(running); !ran) return ran;
+        if (Result<void> ran = race_.round(running); !ran) return ran;
         const double bound = again == 0 ? std::max(hopeless, 1 / better) : better;
         std::erase_if(running, [&](std::size_t number) {
             return number != best_ && (race_.failed(number) || race_.ratio(number, best_).value_or(0) < bound);
@@ -138,7 +138,11 @@ std::optional<ProvenLoader> proven_loader(const Audit& audit, const Fix& fix) {
     if (!(changes_loader(fix) || fix.cache_bytes) || !loader.made) return std::nullopt;
     ProvenLoader proven;
     proven.site = *loader.made;
-    const Result<std::string> source = sys::read_whole(std::filesystem::path(audit.run.directory) / loader.made->file);
+    const std::filesystem::path directory = audit.run.directory;
+    const Result<std::string> source = sys::read_whole(directory / loader.made->file);
+    // Below the directory it is named as seen from there: another clone of the program has the same.
+    const std::string inside = (directory / loader.made->file).lexically_relative(directory).string();
+    if (!inside.empty() && !inside.starts_with("..")) proven.site.file = inside;
     if (source) proven.call = audit::text_at(*source, loader.made->line);
     proven.was.workers = loader.workers;
     if (loader.workers > 0) proven.was.prefetch_factor = loader.prefetch_factor;
@@ -200,7 +204,7 @@ void Search::finish() {
     improved_.fixes.machine = sys::describe_machine();
     improved_.fix = race_.candidate(best_).fix;
     for (const std::size_t number : met_) {
-        if (race_.ratio(number, 0)) ++improved_.measured;
+        improved_.measured += race_.runs(number) > 0 ? 1 : 0;
         if (std::optional<Trial> trial = race_.trial(number, 0)) improved_.trials.push_back(std::move(*trial));
     }
     if (best_ != 0) {
@@ -231,10 +235,15 @@ Result<Improved> Search::run() {
     return std::move(improved_);
 }
 
-std::string progress_line(const Candidate& candidate, std::optional<double> ratio) {
+std::string setting_words(const Candidate& candidate) {
     const std::string setting = as_arguments(candidate.fix);
-    const std::string what = setting.empty() ? "the program as it is" : base::printable(setting);
-    return ratio && !setting.empty() ? fmt::format("{}: {:.2f}x", what, *ratio) : what;
+    return setting.empty() ? "the program as it is" : base::printable(setting);
+}
+
+std::string progress_line(const Candidate& candidate, const Candidate& first, std::optional<double> ratio) {
+    const std::string what = setting_words(candidate);
+    if (!ratio || same_setting(candidate.fix, first.fix)) return what;
+    return fmt::format("{}: {:.2f}x of {}", what, *ratio, setting_words(first));
 }
 
 }  // namespace
@@ -252,8 +261,8 @@ Result<Improved> improve(const Audit& audit, const ImproveOptions& options) {
     race.seconds = options.seconds;
     race.run_seconds = std::clamp(options.seconds / runs, shortest, longest);
     if (options.progress) {
-        race.measured = [&](const Candidate& candidate, std::optional<double> ratio) {
-            options.progress(progress_line(candidate, ratio));
+        race.measured = [&](const Candidate& candidate, const Candidate& first, std::optional<double> ratio) {
+            options.progress(progress_line(candidate, first, ratio));
         };
     }
     Race measured(audit, std::move(race), workplace->folder());

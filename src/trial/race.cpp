@@ -64,7 +64,9 @@ Result<void> Race::round(const std::vector<std::size_t>& numbers) {
         longest_run_ = std::max(longest_run_, seconds_now() - begin);
         if (arm) {
             entry.step_seconds[rounds_] = mean_step(*arm, entry.plan.warm_up, entry.plan.steps);
-            if (options_.measured) options_.measured(entry.candidate, ratio(number, 0));
+            if (options_.measured) {
+                options_.measured(entry.candidate, candidate(numbers.front()), ratio(number, numbers.front()));
+            }
         } else if (arm.error().code == ErrorCode::not_enough_data && number != 0) {
             entry.failure = arm.error().message;
         } else {
@@ -73,6 +75,8 @@ Result<void> Race::round(const std::vector<std::size_t>& numbers) {
     }
     return {};
 }
+
+std::size_t Race::runs(std::size_t number) const { return entries_[number]->step_seconds.size(); }
 
 bool Race::failed(std::size_t number) const { return !entries_[number]->failure.empty(); }
 

@@ -22,8 +22,9 @@ struct RaceOptions {
     TrialOptions trial;
     double run_seconds = 5;  // of steps that are measured in each run
     double seconds = 600;    // for all rounds together
-    // After each run: the setting, and its samples a second by those of the program as it is, where that is known.
-    std::function<void(const Candidate& candidate, std::optional<double> ratio)> measured;
+    // After each run: the setting, the first one of its round, and its samples a second by those of that one, as far as
+    // both have run.
+    std::function<void(const Candidate& candidate, const Candidate& first, std::optional<double> ratio)> measured;
 };
 
 // Settings are numbered in the order in which they enter. The first one should be the program as it is.
@@ -47,6 +48,7 @@ public:
     // over, runs are left out.
     Result<void> round(const std::vector<std::size_t>& numbers);
 
+    std::size_t runs(std::size_t number) const;
     bool failed(std::size_t number) const;
     std::string why_failed(std::size_t number) const;
     std::size_t common_rounds(std::size_t one, std::size_t other) const;

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <cstdint>
-#include <filesystem>
 #include <system_error>
 
 #include "replay/predict.h"
@@ -16,8 +15,6 @@
 
 namespace headrace::trial {
 namespace {
-
-namespace fs = std::filesystem;
 
 constexpr std::uint64_t usual_pairs = 5;
 constexpr std::uint64_t fewest_wanted = 60, most_wanted = 2000;

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -14,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from harness import PROGRAMS, audit, clean_environment, headrace_command
+from harness import PROGRAMS, ROOT, audit, clean_environment, headrace_command
 
 CALL = "DataLoader(samples, batch_size=4, shuffle=True, num_workers=options.workers)"
 
@@ -124,6 +125,19 @@ def test_a_fix_is_applied_and_nothing_else_changes(place: Place) -> None:
     assert content["parent"] == os.getpid()  # headrace has become the program
 
 
+def test_in_another_clone_by_another_path(place: Place, tmp_path: Path) -> None:
+    """The file is named as seen from where the program is started, however the interpreter names it."""
+    place.write(place.loader_fix(workers=0))
+    clone = tmp_path / "another"
+    clone.mkdir()
+    for name in ("applied.py", "headrace.toml"):
+        shutil.copy(place.folder / name, clone)
+    elsewhere = Place(clone, place.machine)
+    assert told(elsewhere.run())["workers"] == 2
+    done = elsewhere.command("apply", "--quiet", "--", sys.executable, str(clone / "applied.py"))
+    assert told(done)["workers"] == 2
+
+
 def test_quiet_says_nothing(place: Place) -> None:
     """Only the program is heard."""
     place.write(place.loader_fix())
@@ -184,6 +198,17 @@ def test_another_machine(place: Place) -> None:
     done = place.run()
     assert told(done)["workers"] == 0
     assert "with 512 cores, and this is" in done.stderr
+
+
+def test_the_file_of_the_docs(place: Place) -> None:
+    """The example of the format is one, of another machine."""
+    document = (ROOT / "docs" / "formats" / "fixes.md").read_text(encoding="utf-8")
+    example = re.search(r"```toml\n(.*?)```", document, re.DOTALL)
+    assert example is not None
+    (place.folder / "headrace.toml").write_text(example[1].replace("AMD EPYC", "another"), encoding="utf-8")
+    done = place.run()
+    assert told(done)["workers"] == 0
+    assert done.stderr.startswith("headrace: nothing is applied; input.workers is left out: it was proven on another")
 
 
 def test_numerics_need_a_word(place: Place) -> None:

@@ -51,6 +51,9 @@ def install(text: str, load: "Any") -> None:
     _load = load
     _torch_hooks = torch_hooks = load("torch_hooks")
     _fix.update(_parsed(text))
+    if "applied" in _fix and "file" in _fix:  # as it was named where the fix was proven, which may be another clone
+        _fix["place"] = f"{_fix['file']}:{_fix['line']}"
+        _fix["file"] = os.path.abspath(_fix["file"])
     if "probe" in _fix:
         _start_up.append(load("sight").StartUp())
     if "file" in _fix:
@@ -159,8 +162,7 @@ def _say(sentence: str) -> None:
 def say_if_missed() -> None:
     """At exit of a program that is not tried: whether the loader that the fix is for was ever made."""
     if _others and not _others[0]:
-        place = f"{_fix['file']}:{_fix['line']}"
-        _say(f"{_fix['applied']} was not applied: no loader was made at {place} with a {_fix['sampler']}")
+        _say(f"{_fix['applied']} was not applied: no loader was made at {_fix['place']} with a {_fix['sampler']}")
 
 
 def _is_as_it_was(loader: "Any") -> bool:
@@ -176,11 +178,10 @@ def _is_as_it_was(loader: "Any") -> bool:
         was = _fix.get("was_" + name)
         if was is not None and was != str(value):
             if not _others or not _others[0]:
-                place = f"{_fix['file']}:{_fix['line']}"
                 argument = "num_workers" if name == "workers" else name
                 _say(
-                    f"{_fix['applied']} is left out: the loader of {place} has {argument} {value}, and it was proven "
-                    f"for {was}"
+                    f"{_fix['applied']} is left out: the loader of {_fix['place']} has {argument} {value}, and it was "
+                    f"proven for {was}"
                 )
             _others[:] = ["told"]
             return False
@@ -210,7 +211,8 @@ def change_loader(loader: "Any", site: "tuple[str, int]", sampler: str) -> None:
     """Change the arguments of a loader that is meant; leave every other one alone."""
     _meant.discard(id(loader))  # the number of one that has gone
     _stay.discard(id(loader))
-    if (site[0], str(site[1]), sampler) != (_fix["file"], _fix["line"], _fix["sampler"]):
+    file = os.path.abspath(site[0]) if "applied" in _fix else site[0]
+    if (file, str(site[1]), sampler) != (_fix["file"], _fix["line"], _fix["sampler"]):
         if "applied" in _fix and not _others:
             _others.append("")
         return
