@@ -241,7 +241,7 @@ std::string setting_words(const Candidate& candidate) {
 }
 
 std::string progress_line(const Candidate& candidate, const Candidate& first, std::optional<double> ratio) {
-    const std::string what = setting_words(candidate);
+    std::string what = setting_words(candidate);
     if (!ratio || same_setting(candidate.fix, first.fix)) return what;
     return fmt::format("{}: {:.2f}x of {}", what, *ratio, setting_words(first));
 }
