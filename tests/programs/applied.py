@@ -74,7 +74,7 @@ def main() -> int:
         "parent": os.getppid(),
     }
     print(json.dumps(told))
-    return options.exit
+    return int(options.exit)
 
 
 if __name__ == "__main__":

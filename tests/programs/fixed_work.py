@@ -58,7 +58,7 @@ def main() -> int:
             log.write(f"{options.work} {sys.stdin.read()!r}\n")
     if options.end:
         print("it went wrong", file=sys.stderr)
-    return options.end
+    return int(options.end)
 
 
 if __name__ == "__main__":
