@@ -10,6 +10,7 @@
 #include "sys/file.h"
 #include "sys/machine.h"
 #include "trial/race.h"
+#include "trial/runner.h"
 #include "trial/workplace.h"
 
 namespace headrace::trial {
@@ -20,8 +21,6 @@ constexpr std::size_t proving_rounds = 3;  // that a proof needs, of each side
 constexpr std::size_t most_rounds = 6;     // after which a fix whose interval is still not above 1 is none
 constexpr double better = 1.02;            // what one run has to be faster by for another to be made of it
 constexpr double hopeless = 0.8;           // what is slower than that part of the best is not run again
-
-tl::unexpected<Error> too_little(std::string sentence) { return fail(ErrorCode::not_enough_data, std::move(sentence)); }
 
 // The search: from what was predicted, by what is beside the best one, to what is proven.
 class Search {
@@ -128,7 +127,7 @@ Result<bool> Search::prove(std::size_t with, std::size_t without) {
         if (is_proof(trial)) return true;
         if (!race_.has_time(2)) break;
         if (const Result<void> ran = race_.round({without, with}); !ran) return tl::unexpected<Error>(ran.error());
-        if (race_.failed(with)) return false;
+        if (race_.failed(with) || race_.failed(without)) return false;
     }
     return is_proof(race_.trial(with, without));
 }

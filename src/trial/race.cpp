@@ -27,7 +27,13 @@ double seconds_now() { return static_cast<double>(sys::monotonic_now()) * 1e-9; 
 }  // namespace
 
 Race::Race(const Audit& audit, RaceOptions options, std::filesystem::path folder)
-    : audit_(audit), options_(std::move(options)), folder_(std::move(folder)), begun_(seconds_now()) {}
+    : audit_(audit),
+      options_(std::move(options)),
+      stopped_by_user_(options_.trial.stopped),
+      folder_(std::move(folder)),
+      begun_(seconds_now()) {
+    options_.trial.stopped = [this] { return stopped_by_user() || is_over(); };  // a run that hangs ends with the time
+}
 
 Race::~Race() = default;
 
@@ -47,6 +53,10 @@ Result<std::size_t> Race::enter(const Candidate& candidate) {
 }
 
 const Candidate& Race::candidate(std::size_t number) const { return entries_[number]->candidate; }
+
+bool Race::is_over() const { return seconds_now() - begun_ > options_.seconds; }
+
+bool Race::stopped_by_user() const { return stopped_by_user_ && stopped_by_user_(); }
 
 bool Race::has_time(std::size_t runs) const {
     return seconds_now() - begun_ + static_cast<double>(runs) * longest_run_ <= options_.seconds;
@@ -69,6 +79,8 @@ Result<void> Race::round(const std::vector<std::size_t>& numbers) {
             }
         } else if (arm.error().code == ErrorCode::not_enough_data && number != 0) {
             entry.failure = arm.error().message;
+        } else if (arm.error().code == ErrorCode::interrupted && !stopped_by_user()) {
+            return {};  // the time was over in the middle of it
         } else {
             return tl::unexpected<Error>(arm.error());
         }

@@ -60,8 +60,12 @@ public:
 
 private:
     struct Entry;
+    bool is_over() const;
+    bool stopped_by_user() const;
+
     const Audit& audit_;
     RaceOptions options_;
+    std::function<bool()> stopped_by_user_;
     std::filesystem::path folder_;
     std::vector<std::unique_ptr<Entry>> entries_;
     double begun_;

@@ -13,12 +13,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-constexpr std::size_t fewest_steps = 20;  // that are measured in a run, at the least
-
 // A run may take so much longer than is expected of it before it is ended.
 constexpr double patience = 10;
-
-tl::unexpected<Error> too_little(std::string sentence) { return fail(ErrorCode::not_enough_data, std::move(sentence)); }
 
 // Intra-op threads that the training had; none where that was not recorded.
 std::optional<std::uint64_t> threads_of(const Arm& arm) {

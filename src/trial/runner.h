@@ -1,6 +1,7 @@
 // One run after the other of a program that a trial is planned for, without its fix and with it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <filesystem>
 #include <string>
@@ -11,6 +12,14 @@
 #include "trial/trial.h"
 
 namespace headrace::trial {
+
+// Steps that are measured in a run, at the least.
+inline constexpr std::size_t fewest_steps = 20;
+
+// Nothing is wrong, and nothing can be said.
+inline tl::unexpected<Error> too_little(std::string sentence) {
+    return fail(ErrorCode::not_enough_data, std::move(sentence));
+}
 
 class Runner {
 public:

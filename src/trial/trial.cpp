@@ -18,10 +18,6 @@ namespace {
 
 constexpr std::uint64_t usual_pairs = 5;
 constexpr std::uint64_t fewest_wanted = 60, most_wanted = 2000;
-constexpr std::size_t fewest_steps = 20;  // that are measured in a run, at the least
-
-tl::unexpected<Error> too_little(std::string sentence) { return fail(ErrorCode::not_enough_data, std::move(sentence)); }
-
 Result<void> add_finding(TrialPlan& plan, const Audit& audit, const std::string& id) {
     const auto found = std::find_if(audit.findings.begin(), audit.findings.end(),
                                     [&](const Finding& finding) { return finding.id == id; });
