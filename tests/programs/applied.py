@@ -10,7 +10,7 @@ import time
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
+from torch.utils.data import BatchSampler, DataLoader, Dataset, RandomSampler
 
 MADE = torch.zeros(1, dtype=torch.int64).share_memory_()  # samples, by all processes
 
@@ -36,6 +36,7 @@ def main() -> int:
     parser.add_argument("--exit", type=int, default=0)
     parser.add_argument("--sleep", type=float, default=0)
     parser.add_argument("--no-loader", action="store_true")
+    parser.add_argument("--batch-sampler", action="store_true")
     options = parser.parse_args()
     if options.sleep:
         print("ready", flush=True)
@@ -46,6 +47,8 @@ def main() -> int:
     samples = Samples()
     if options.no_loader:
         loader = DataLoader(samples, batch_size=8)
+    elif options.batch_sampler:
+        loader = DataLoader(samples, batch_sampler=BatchSampler(RandomSampler(samples), 4, False))
     else:
         loader = DataLoader(samples, batch_size=4, shuffle=True, num_workers=options.workers)
     model = nn.Linear(4, 1)

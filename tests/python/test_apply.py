@@ -18,6 +18,7 @@ import pytest
 from harness import PROGRAMS, ROOT, audit, clean_environment, headrace_command
 
 CALL = "DataLoader(samples, batch_size=4, shuffle=True, num_workers=options.workers)"
+WITH_SAMPLER = "DataLoader(samples, batch_sampler=BatchSampler(RandomSampler(samples), 4, False))"
 
 
 @dataclass
@@ -30,8 +31,12 @@ class Place:
     @property
     def line(self) -> int:
         """Where the program makes its loader."""
+        return self.line_of(CALL)
+
+    def line_of(self, call: str) -> int:
+        """Where a call stands."""
         source = (self.folder / "applied.py").read_text(encoding="utf-8").splitlines()
-        return next(number for number, line in enumerate(source, 1) if CALL in line)
+        return next(number for number, line in enumerate(source, 1) if call in line)
 
     def write(self, *fixes: str, **machine: object) -> None:
         """The file with these fixes, for this machine or another."""
@@ -157,6 +162,18 @@ def test_a_loader_with_other_arguments_is_left_alone(place: Place) -> None:
         f"headrace: input.workers is left out: the loader of applied.py:{place.line} has num_workers 1, and it was "
         "proven for 0"
     ]
+
+
+def test_a_loader_that_is_given_a_sampler_of_batches(place: Place) -> None:
+    """Its batches are of the sampler's size: that is what an audit records."""
+    line = place.line_of(WITH_SAMPLER)
+    place.write(
+        fix("input.workers", "random_streams", "workers = 2")
+        + f'[fix.loader]\nfile = "applied.py"\nline = {line}\nsampler = "SequentialSampler"\n'
+        f"call = {json.dumps(WITH_SAMPLER)}\nwas = {{ workers = 0, batch_size = 4 }}\n"
+    )
+    done = place.run("--batch-sampler")
+    assert told(done)["workers"] == 2, done
 
 
 def test_a_call_that_moved_is_found(place: Place) -> None:

@@ -168,11 +168,14 @@ def say_if_missed() -> None:
 def _is_as_it_was(loader: "Any") -> bool:
     """Say whether the program gave to a loader what it gave when the fix was proven; tell the first that differs."""
     state = vars(loader)
+    size = state.get("batch_size")
+    if size is None:  # it was given batches, or a sampler of them
+        size = getattr(state.get("batch_sampler"), "batch_size", None)
     now = {
         "workers": state.get("num_workers"),
         "prefetch_factor": state.get("prefetch_factor"),
         "persistent_workers": int(bool(state.get("persistent_workers"))),
-        "batch_size": state.get("batch_size"),
+        "batch_size": size,
     }
     for name, value in now.items():
         was = _fix.get("was_" + name)
