@@ -44,6 +44,9 @@ struct Interval {
     double high = 0;
 };
 
+// A ratio for people: "1.51x (1.45 to 1.59)".
+std::string ratio_words(const Interval& ratio);
+
 struct Gain {
     Interval ratio;            // of steady samples a second
     Interval seconds_per_run;  // saved in the whole run; below 0: lost

@@ -5,6 +5,8 @@
 #include <cmath>
 #include <utility>
 
+#include "stats/quantile.h"
+
 namespace headrace {
 
 std::string_view name(Spread spread) noexcept {
@@ -134,12 +136,10 @@ Judged judge(const Both& both, const stats::KnownDeviation& known, bool by_turns
             stats::pooled_deviation(one).deviation / std::sqrt(2.0)};
 }
 
-double mean_difference(const Both& both) {
-    return stats::difference_interval(both.before, both.after, stats::KnownDeviation{0, 1}).mean;
-}
+double mean_of(const Values& values) { return stats::mean(values).value_or(0); }
 
 Estimate ratio_of(const Both& logs, const Judged& judged) {
-    Estimate ratio{std::exp(mean_difference(logs)), {}, {}};
+    Estimate ratio{std::exp(mean_of(logs.after) - mean_of(logs.before)), {}, {}};
     if (judged.interval) {
         ratio.low = std::exp(judged.interval->low);
         ratio.high = std::exp(judged.interval->high);
@@ -147,18 +147,12 @@ Estimate ratio_of(const Both& logs, const Judged& judged) {
     return ratio;
 }
 
-double sum_of(const Values& values) {
-    double sum = 0;
-    for (const double value : values) sum += value;
-    return sum;
-}
-
 // Seconds of an entry do not follow what is known of speeds.
 ComparedPart part_of(std::string name, const Both& seconds, bool by_turns) {
     ComparedPart part;
     part.name = std::move(name);
-    part.before_seconds = sum_of(seconds.before) / static_cast<double>(seconds.before.size());
-    part.after_seconds = sum_of(seconds.after) / static_cast<double>(seconds.after.size());
+    part.before_seconds = mean_of(seconds.before);
+    part.after_seconds = mean_of(seconds.after);
     part.difference.value = part.after_seconds - part.before_seconds;
     if (const Judged judged = judge(seconds, {}, by_turns); judged.interval) {
         part.difference.low = judged.interval->low;

@@ -98,10 +98,6 @@ Result<void> make_spool(const run::Folder& folder, const RecordOptions& options)
 
 std::vector<std::pair<std::string, std::string>> environment_for(const RecordOptions& options, const fs::path& shim,
                                                                  const fs::path& spool) {
-    std::string path = shim.string();
-    if (const char* given = std::getenv("PYTHONPATH"); given != nullptr && *given != '\0') {
-        path += std::string(":") + given;
-    }
     std::error_code error;
     const fs::path whole = fs::absolute(spool, error);  // the program may start its Pythons in another folder
     std::vector<std::pair<std::string, std::string>> environment = options.environment;
@@ -109,7 +105,7 @@ std::vector<std::pair<std::string, std::string>> environment_for(const RecordOpt
     const bool ours = std::any_of(environment.begin(), environment.end(),
                                   [](const auto& variable) { return variable.first == "HEADRACE_INJECT"; });
     if (!ours && std::getenv("HEADRACE_INJECT") != nullptr) environment.emplace_back("HEADRACE_INJECT", "");
-    environment.emplace_back("PYTHONPATH", path);
+    environment.emplace_back("PYTHONPATH", python_path(shim));
     environment.emplace_back("HEADRACE_SPOOL", (error ? spool : whole).string());
     return environment;
 }

@@ -57,4 +57,9 @@ Result<fs::path> find_shim() {
                                           "; the installation is incomplete: install headrace again");
 }
 
+std::string python_path(const fs::path& shim) {
+    const char* given = std::getenv("PYTHONPATH");
+    return given != nullptr && *given != '\0' ? shim.string() + ":" + given : shim.string();
+}
+
 }  // namespace headrace::audit

@@ -263,24 +263,32 @@ Thread* thread_for(Kind kind) {
     return kind == Kind::handover ? thread_if_open() : thread();
 }
 
-// A fix is told of calls whether they are recorded or not: of the outermost one of a kind on each thread.
-PyObject* unrecorded_call(Hook* hook, PyObject* args, PyObject* kwargs) {
-    static thread_local std::uint8_t inside[256];
-    std::uint8_t& depth = inside[static_cast<std::uint8_t>(hook->kind)];
-    const bool tells = (hook->before != nullptr || hook->after != nullptr) && depth == 0;
-    if (!tells) {
-        return PyObject_Call(hook->function, args, kwargs);
-    }
+// Makes the call between the two notices.
+template <class Call>
+PyObject* told_call(Hook* hook, PyObject* args, PyObject* kwargs, Call call) {
     if (hook->before != nullptr && !notify(hook, hook->before, args, kwargs, nullptr)) {
         return nullptr;
     }
-    depth = 1;
-    PyObject* result = PyObject_Call(hook->function, args, kwargs);
-    depth = 0;
+    PyObject* result = call();
     if (result != nullptr && hook->after != nullptr && !hook->off && !notify(hook, hook->after, args, kwargs, result)) {
         Py_CLEAR(result);
     }
     return result;
+}
+
+// A fix is told of calls whether they are recorded or not: of the outermost one of a kind on each thread.
+PyObject* unrecorded_call(Hook* hook, PyObject* args, PyObject* kwargs) {
+    static thread_local bool inside[256];
+    bool& within = inside[static_cast<std::uint8_t>(hook->kind)];
+    if (within || (hook->before == nullptr && hook->after == nullptr)) {
+        return PyObject_Call(hook->function, args, kwargs);
+    }
+    return told_call(hook, args, kwargs, [&] {
+        within = true;
+        PyObject* result = PyObject_Call(hook->function, args, kwargs);
+        within = false;
+        return result;
+    });
 }
 
 PyObject* hook_call(PyObject* object, PyObject* args, PyObject* kwargs) {
@@ -300,21 +308,13 @@ PyObject* hook_call(PyObject* object, PyObject* args, PyObject* kwargs) {
         }
         return PyObject_Call(hook->function, args, kwargs);
     }
-    if (hook->before != nullptr && !notify(hook, hook->before, args, kwargs, nullptr)) {
-        return nullptr;
-    }
-    PyObject* result = nullptr;
-    if (t == nullptr) {
-        result = PyObject_Call(hook->function, args, kwargs);
-    } else if (hook->kind == Kind::put || hook->kind == Kind::train_mode) {
-        result = moment_call(hook, t, args, kwargs);
-    } else {
-        result = timed_call(hook, t, args, kwargs);
-    }
-    if (result != nullptr && hook->after != nullptr && !hook->off && !notify(hook, hook->after, args, kwargs, result)) {
-        Py_CLEAR(result);
-    }
-    return result;
+    return told_call(hook, args, kwargs, [&] {
+        if (t == nullptr) {
+            return PyObject_Call(hook->function, args, kwargs);
+        }
+        return hook->kind == Kind::put || hook->kind == Kind::train_mode ? moment_call(hook, t, args, kwargs)
+                                                                         : timed_call(hook, t, args, kwargs);
+    });
 }
 
 PyObject* hook_bind(PyObject* self, PyObject* instance, PyObject*) {

@@ -3,7 +3,6 @@
 #include <fmt/ranges.h>
 #include <unistd.h>
 
-#include <cstdlib>
 #include <filesystem>
 #include <memory>
 #include <set>
@@ -74,17 +73,7 @@ std::string shuts_out(const std::vector<std::string>& program) {
 
 std::vector<std::pair<std::string, std::string>> environment_of(const std::string& injection, const fs::path& shim) {
     if (injection.empty()) return {};
-    std::string path = shim.string();
-    if (const char* given = std::getenv("PYTHONPATH"); given != nullptr && *given != '\0') {
-        path += std::string(":") + given;
-    }
-    return {{"PYTHONPATH", path}, {"HEADRACE_INJECT", injection}};
-}
-
-int not_started(const Error& error) {
-    const bool missing = error.code == ErrorCode::not_found;
-    const bool refused = error.code == ErrorCode::not_executable || error.code == ErrorCode::permission_denied;
-    return tell(error.message, missing ? exit_not_found : refused ? exit_not_executable : exit_not_started);
+    return {{"PYTHONPATH", audit::python_path(shim)}, {"HEADRACE_INJECT", injection}};
 }
 
 int run_apply(const Options& options, const std::vector<std::string>& program) {

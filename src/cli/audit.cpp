@@ -133,12 +133,6 @@ Result<audit::RecordOptions> read_options(const Options& options, const std::vec
     return record;
 }
 
-int not_started(const Error& error) {
-    const bool missing = error.code == ErrorCode::not_found;
-    const bool refused = error.code == ErrorCode::not_executable || error.code == ErrorCode::permission_denied;
-    return tell(error.message, missing ? exit_not_found : refused ? exit_not_executable : exit_not_started);
-}
-
 // The program has ended: whatever fails from here on is told and does not change its exit code.
 void show(const audit::Recorded& recorded, const Options& options) {
     const std::string json = render_json(recorded.audit);

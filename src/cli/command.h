@@ -25,6 +25,9 @@ inline constexpr int exit_not_found = 127;
 // Errors: not_found, not_executable, io_error, in the words of sys::Execution.
 Result<void> check_program(const std::vector<std::string>& program);
 
+// Tells why a program could not be started; its exit code, as env has it.
+int not_started(const Error& error);
+
 // By what a shell in this working directory starts headrace again: "headrace" where it finds one by that name,
 // otherwise what this one was started by, which main sets.
 void set_started_by(const std::string& name);

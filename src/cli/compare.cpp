@@ -66,16 +66,7 @@ Result<double> regression_of(const std::optional<std::string>& text) {
     return part;
 }
 
-Result<std::size_t> count_of(const std::optional<std::string>& text, const char* option, std::size_t usual,
-                             std::size_t least) {
-    constexpr std::size_t most = 1000;
-    if (!text) return usual;
-    const std::optional<std::size_t> count = number_in<std::size_t>(*text);
-    if (!count || *count < least || *count > most) {
-        return refuse(fmt::format("{} is '{}': give a whole number from {} to {}", option, *text, least, most));
-    }
-    return *count;
-}
+constexpr std::uint64_t most_runs = 1000;
 
 Result<void> check_groups(const Options& options) {
     if (!options.commands.empty()) {
@@ -116,17 +107,23 @@ Result<Wanted> wanted_of(const Options& options) {
     if (options.dir && options.dir->empty()) return refuse("--dir is empty: name a folder");
     const Result<double> regression = regression_of(options.max_regression);
     if (!regression) return tl::unexpected<Error>(regression.error());
-    const Result<std::size_t> runs = count_of(options.count, "--runs", 5, 2);
+    const auto runs = whole_number(options.count, "--runs", 2, most_runs);
     if (!runs) return tl::unexpected<Error>(runs.error());
-    const Result<std::size_t> warm_up = count_of(options.warm_up, "--warmup", 1, 0);
+    const auto warm_up = whole_number(options.warm_up, "--warmup", 0, most_runs);
     if (!warm_up) return tl::unexpected<Error>(warm_up.error());
     const Result<trial::Commands> commands = commands_of(options);
     if (!commands) return tl::unexpected<Error>(commands.error());
     if (options.json) {
         if (const Result<void> good = can_write(*options.json); !good) return tl::unexpected<Error>(good.error());
     }
-    return Wanted{
-        run::home(options.dir.value_or("")), *regression, !options.commands.empty(), *commands, *runs, *warm_up};
+    Wanted wanted;
+    wanted.home = run::home(options.dir.value_or(""));
+    wanted.max_regression = *regression;
+    wanted.by_turns = !options.commands.empty();
+    wanted.commands = *commands;
+    wanted.runs = runs->value_or(wanted.runs);
+    wanted.warm_up = warm_up->value_or(wanted.warm_up);
+    return wanted;
 }
 
 Result<std::vector<Audit>> load_all(const std::vector<run::Folder>& folders) {

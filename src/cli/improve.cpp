@@ -90,9 +90,8 @@ int fail_with(const Error& error, bool in_place) {
         case ErrorCode::not_enough_data:
             return tell("nothing proven: " + error.message, exit_not_enough);
         case ErrorCode::not_found:
-            return tell(error.message, exit_not_found);
         case ErrorCode::not_executable:
-            return tell(error.message, exit_not_executable);
+            return not_started(error);
         case ErrorCode::permission_denied:
             return tell(error.message + (in_place ? "" : "; with --in-place it runs without a sandbox"),
                         exit_bad_input);
@@ -151,10 +150,6 @@ void keep_trials(const trial::Improved& improved, const run::Folder& folder, con
             if (!kept) tell(kept.error().message, exit_done);
         }
     }
-}
-
-std::string ratio_words(const Interval& interval) {
-    return fmt::format("{:.2f}x ({:.2f} to {:.2f})", interval.predicted, interval.low, interval.high);
 }
 
 std::string apply_command(const std::vector<std::string>& program) {
@@ -255,7 +250,7 @@ int run_improve(const Options& options, const std::vector<std::string>& program)
     const auto spent = [&] { return std::chrono::duration<double>(std::chrono::steady_clock::now() - begun).count(); };
     const Result<Wanted> wanted = wanted_of(options, program);
     if (!wanted) return tell(wanted.error().message, exit_bad_input);
-    if (const Result<void> there = check_program(program); !there) return fail_with(there.error(), true);
+    if (const Result<void> there = check_program(program); !there) return not_started(there.error());
     if (const auto shim = audit::find_shim(); !shim) return tell(shim.error().message, exit_not_started);
     if (!options.quiet) (void)print(STDERR_FILENO, announcement(*wanted, options, program));
     const sys::Interrupts interrupts;

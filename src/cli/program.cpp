@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "cli/command.h"
+#include "cli/output.h"
 #include "sys/execute.h"
 
 namespace headrace::cli {
@@ -40,6 +41,12 @@ Result<void> check_program(const std::vector<std::string>& program) {
     }
     if (error == 0) return {};
     return tl::unexpected<Error>(sys::Execution(program, {}).failure(error == ENOTDIR ? ENOENT : error));
+}
+
+int not_started(const Error& error) {
+    const bool missing = error.code == ErrorCode::not_found;
+    const bool refused = error.code == ErrorCode::not_executable || error.code == ErrorCode::permission_denied;
+    return tell(error.message, missing ? exit_not_found : refused ? exit_not_executable : exit_not_started);
 }
 
 void set_started_by(const std::string& name) { started_by_name = name; }

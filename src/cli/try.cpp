@@ -38,17 +38,6 @@ struct Options {
 
 int refuse(std::string_view sentence) { return tell(sentence, exit_bad_input); }
 
-Result<std::optional<std::uint64_t>> number_of(const std::optional<std::string>& text, const char* option,
-                                               std::uint64_t least, std::uint64_t most) {
-    if (!text) return std::nullopt;
-    const std::optional<std::uint64_t> number = number_in<std::uint64_t>(*text);
-    if (!number || *number < least || *number > most) {
-        return fail(ErrorCode::invalid_argument,
-                    fmt::format("{} is '{}': give a whole number from {} to {}", option, *text, least, most));
-    }
-    return number;
-}
-
 Result<std::vector<std::string>> ids_of(const std::string& list) {
     std::vector<std::string> ids;
     for (std::size_t begin = 0; begin <= list.size();) {
@@ -68,8 +57,8 @@ Result<std::vector<std::string>> ids_of(const std::string& list) {
 Result<trial::TrialWishes> wishes_of(const Options& options) {
     trial::TrialWishes wishes;
     const auto ids = ids_of(options.fix.value_or(""));
-    const auto pairs = number_of(options.pairs, "--pairs", 2, 1000);
-    const auto steps = number_of(options.steps, "--steps", 20, 10'000'000);
+    const auto pairs = whole_number(options.pairs, "--pairs", 2, 1000);
+    const auto steps = whole_number(options.steps, "--steps", 20, 10'000'000);
     if (!options.fix) {
         return fail(ErrorCode::invalid_argument,
                     "no fix was named: give the id of a finding, for example --fix input.workers");

@@ -1,30 +1,25 @@
 // docs/formats/compare.schema.json is the document of what is written here.
-#include <nlohmann/json.hpp>
-
 #include "headrace/report.h"
+#include "report/json_values.h"
 
 namespace headrace {
 namespace {
 
-using Json = nlohmann::ordered_json;  // keeps the order of the document
-
-template <class T>
-Json or_null(const std::optional<T>& value) {
-    return value ? Json(*value) : Json(nullptr);
-}
+using report::Json;
+using report::known;
 
 Json side_json(const ComparedSide& side) {
     Json runs = Json::array();
     for (const ComparedRun& run : side.runs) {
         runs.push_back({{"id", run.id},
                         {"wall_seconds", run.wall_seconds},
-                        {"samples_per_second", or_null(run.samples_per_second)}});
+                        {"samples_per_second", known(run.samples_per_second)}});
     }
     return {{"command", side.command}, {"runs", std::move(runs)}};
 }
 
 Json ratio_json(const Estimate& ratio) {
-    return {{"ratio", ratio.value}, {"low", or_null(ratio.low)}, {"high", or_null(ratio.high)}};
+    return {{"ratio", ratio.value}, {"low", known(ratio.low)}, {"high", known(ratio.high)}};
 }
 
 Json parts_json(const std::vector<ComparedPart>& parts) {
@@ -34,8 +29,8 @@ Json parts_json(const std::vector<ComparedPart>& parts) {
                         {"before_seconds", part.before_seconds},
                         {"after_seconds", part.after_seconds},
                         {"difference_seconds", part.difference.value},
-                        {"low_seconds", or_null(part.difference.low)},
-                        {"high_seconds", or_null(part.difference.high)}});
+                        {"low_seconds", known(part.difference.low)},
+                        {"high_seconds", known(part.difference.high)}});
     }
     return json;
 }
@@ -54,18 +49,18 @@ std::string render_json(const Comparison& comparison) {
                        {"memory_bytes", machine.memory_bytes},
                        {"accelerators", machine.accelerators}};
     json["work"] = {{"trained", comparison.work.trained},
-                    {"steps", or_null(comparison.work.steps)},
-                    {"samples", or_null(comparison.work.samples)},
+                    {"steps", known(comparison.work.steps)},
+                    {"samples", known(comparison.work.samples)},
                     {"evaluated", comparison.work.evaluated}};
     json["spread"] = name(comparison.spread);
-    json["deviation"] = or_null(comparison.deviation);
+    json["deviation"] = known(comparison.deviation);
     json["steps"] = comparison.steps ? ratio_json(*comparison.steps) : Json(nullptr);
     json["run"] = ratio_json(comparison.run);
     json["entries"] = parts_json(comparison.parts);
     json["max_regression"] = comparison.max_regression;
     json["verdict"] = name(comparison.verdict);
     json["regression"] = comparison.regression;
-    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    return report::as_document(json);
 }
 
 }  // namespace headrace

@@ -191,17 +191,11 @@ std::string spread_words(const Comparison& comparison) {
     return "";
 }
 
-std::string title(const Frame& frame) {
-    std::string words = "── headrace compare ";
-    while (base::display_width(words) < frame.columns()) words += "─";
-    return words;
-}
-
 }  // namespace
 
 std::string render_text(const Comparison& comparison, const TextStyle& style) {
     const Frame frame(style);
-    Lines lines = {frame.paint(Ink::dim, title(frame))};
+    Lines lines = {frame.paint(Ink::dim, report::rule("headrace compare", frame))};
     for (std::string& line : side_lines("a", comparison.before, frame)) lines.push_back(std::move(line));
     for (std::string& line : side_lines("b", comparison.after, frame)) lines.push_back(std::move(line));
     lines.push_back(machine_line(counts_words(comparison), comparison.machine, frame));
@@ -222,9 +216,7 @@ std::string render_text(const Comparison& comparison, const TextStyle& style) {
                             ratio_words(*comparison.steps)));
     }
     for (const std::string& line : report::labelled("Spread", spread_words(comparison), frame)) lines.push_back(line);
-    std::string text;
-    for (const std::string& line : lines) text += line + "\n";
-    return style.ascii ? report::to_ascii(text) : text;
+    return report::as_text(lines, style);
 }
 
 }  // namespace headrace

@@ -19,12 +19,6 @@ std::string counted(std::uint64_t count, const char* one, const char* several) {
 
 std::string day_of_moment(const std::string& moment) { return moment.substr(0, moment.find('T')); }
 
-std::string gap_rule(const Gap& gap, const Frame& frame) {
-    std::string words = base::truncate_end("── headrace gap · " + base::printable(gap.home), frame.columns() - 4) + " ";
-    while (base::display_width(words) < frame.columns()) words += "─";
-    return words;
-}
-
 std::string period_words(const Gap& gap) {
     std::string words = fmt::format("{} to {}, {} weeks · {}", day_of_moment(gap.begin), day_of_moment(gap.end),
                                     format_figure(gap.weeks), counted(gap.runs, "run", "runs"));
@@ -121,7 +115,7 @@ void add_fact(Lines& lines, std::string_view label, const std::string& text, con
 }  // namespace
 
 Lines gap_headline_lines(const Gap& gap, const Frame& frame) {
-    Lines lines = {frame.paint(Ink::dim, gap_rule(gap, frame))};
+    Lines lines = {frame.paint(Ink::dim, rule("headrace gap · " + base::printable(gap.home), frame))};
     for (std::string& line : wrap(period_words(gap), frame.columns())) lines.push_back(std::move(line));
     lines.emplace_back();
     for (const std::string& line : wrap(rate_words(gap), frame.columns())) {

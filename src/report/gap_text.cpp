@@ -45,12 +45,7 @@ std::string render_text(const Gap& gap, const TextStyle& style) {
     if (lines.size() > gap_screen_lines) {  // only on a very narrow screen; the next command stays
         lines.erase(lines.end() - 1 - static_cast<std::ptrdiff_t>(lines.size() - gap_screen_lines), lines.end() - 1);
     }
-    std::string text;
-    for (const std::string& line : lines) {
-        text += line;
-        text += '\n';
-    }
-    return style.ascii ? report::to_ascii(text) : text;
+    return report::as_text(lines, style);
 }
 
 }  // namespace headrace

@@ -180,13 +180,11 @@ std::string recorded_part(const Audit& audit) {
     return fmt::format("That is the {}; the command took {}.", shown_process(audit), command);
 }
 
-std::string rule(const Audit& audit, const Frame& frame) {
-    std::string words = "── headrace";
+std::string rule_of(const Audit& audit, const Frame& frame) {
+    std::string words = "headrace";
     if (!audit.run.id.empty()) words += " · " + base::printable(audit.run.id);
     if (!audit.run.name.empty()) words += " · " + base::printable(audit.run.name);
-    words = base::truncate_end(words, frame.columns() - 4) + " ";
-    while (base::display_width(words) < frame.columns()) words += "─";
-    return words;
+    return rule(words, frame);
 }
 
 // Every figure names the machine that it was measured on.
@@ -212,7 +210,7 @@ std::string machine_words(const Audit& audit) {
 }  // namespace
 
 Lines title_lines(const Audit& audit, const Frame& frame) {
-    Lines lines = {frame.paint(Ink::dim, rule(audit, frame))};
+    Lines lines = {frame.paint(Ink::dim, rule_of(audit, frame))};
     for (const std::string& line : {base::shell_command(audit.run.command), machine_words(audit)}) {
         if (!line.empty()) lines.push_back(base::truncate_end(line, frame.columns()));
     }

@@ -1,8 +1,6 @@
 // docs/formats/report.schema.json is the document of what is written here.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include <algorithm>
 #include <cmath>
 #include <string_view>
@@ -10,19 +8,15 @@
 
 #include "headrace/report.h"
 #include "report/blocks.h"
+#include "report/json_values.h"
 #include "run/probe_file.h"
 
 namespace headrace {
 namespace {
 
-using Json = nlohmann::ordered_json;  // keeps the order of the document
-
-template <class T>
-Json known(const std::optional<T>& value) {
-    return value ? Json(*value) : Json(nullptr);
-}
-
-Json text_or_null(const std::string& text) { return text.empty() ? Json(nullptr) : Json(text); }
+using report::Json;
+using report::known;
+using report::text_or_null;
 
 double share(double part, double whole) { return whole > 0 ? std::clamp(part / whole, 0.0, 1.0) : 0; }
 
@@ -291,8 +285,7 @@ std::string render_json(const Audit& audit) {
     json["findings"] = findings_json(audit.findings);
     json["limits"] = audit.limits;
     json["next"] = text_or_null(audit.next);
-    // Arguments and paths are bytes: what is no UTF-8 in them becomes U+FFFD.
-    return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+    return report::as_document(json);
 }
 
 }  // namespace headrace

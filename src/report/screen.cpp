@@ -143,6 +143,21 @@ std::vector<int> tenths_of_percent(const std::vector<double>& parts) {
     return tenths;
 }
 
+std::string rule(std::string_view words, const Frame& frame) {
+    std::string line = base::truncate_end("── " + std::string(words), frame.columns() - 4) + " ";
+    while (base::display_width(line) < frame.columns()) line += "─";
+    return line;
+}
+
+std::string as_text(const Lines& lines, const TextStyle& style) {
+    std::string text;
+    for (const std::string& line : lines) {
+        text += line;
+        text += '\n';
+    }
+    return style.ascii ? to_ascii(text) : text;
+}
+
 std::string format_time(double seconds) {
     constexpr double longest = 1e10;  // 300 years
     if (std::isfinite(seconds) && std::abs(seconds) > longest) return fmt::format("{:.1e} s", seconds);

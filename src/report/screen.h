@@ -33,6 +33,12 @@ std::string bar(double share, std::size_t columns);
 // `text` broken at spaces into lines of at most `columns`; what has no space to break at is cut with an ellipsis.
 Lines wrap(std::string_view text, std::size_t columns);
 
+// The first line of a screen: a rule with these words in it, cut where they are too long.
+std::string rule(std::string_view words, const Frame& frame);
+
+// The lines of a screen as they are printed, in ASCII where the style asks for it.
+std::string as_text(const Lines& lines, const TextStyle& style);
+
 // How wide the labels of facts are.
 inline constexpr std::size_t label_columns = 11;
 

@@ -67,12 +67,7 @@ std::string render_text(const Audit& audit, const TextStyle& style) {
         if (lines.size() <= screen_lines) break;
     }
     if (lines.size() > screen_lines) lines.resize(screen_lines);  // only on a very narrow screen
-    std::string text;
-    for (const std::string& line : lines) {
-        text += line;
-        text += '\n';
-    }
-    return style.ascii ? report::to_ascii(text) : text;
+    return report::as_text(lines, style);
 }
 
 }  // namespace headrace

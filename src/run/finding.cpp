@@ -55,6 +55,10 @@ std::string_view name(FixKind kind) noexcept {
     return "";
 }
 
+std::string ratio_words(const Interval& ratio) {
+    return fmt::format("{:.2f}x ({:.2f} to {:.2f})", ratio.predicted, ratio.low, ratio.high);
+}
+
 Gain gain_of(const Interval& ratio, double loop_seconds) noexcept {
     const auto saved = [&](double r) { return loop_seconds * (1 - 1 / r); };
     return {ratio, {saved(ratio.predicted), saved(ratio.low), saved(ratio.high)}};

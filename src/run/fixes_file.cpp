@@ -80,10 +80,6 @@ std::string loader_toml(const ProvenLoader& loader) {
     return text;
 }
 
-std::string ratio_words(const Interval& interval) {
-    return fmt::format("{:.2f}x ({:.2f} to {:.2f})", interval.predicted, interval.low, interval.high);
-}
-
 std::string proof_comment(const ProvenFix& fix) {
     const Proof& proof = fix.proof;
     const std::string predicted = proof.predicted ? "predicted " + ratio_words(*proof.predicted) + ", " : "";

@@ -196,7 +196,7 @@ bool same_memory(std::int64_t x, std::int64_t y) {
 
 Result<void> add_past_run(const fs::path& home, const PastRun& run) {
     ChangeOptions options;
-    options.patience = std::chrono::seconds(2);
+    options.patience = history_patience;
     options.check_all = false;
     return change_history(
         home, [&](SQLite::Database& database) { insert_run(database, run); }, options);

@@ -2,6 +2,7 @@
 // is its document. Times are in seconds, sizes in bytes.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <filesystem>
 #include <map>
@@ -49,8 +50,11 @@ struct PastRun {
     std::vector<PastFinding> findings;  // the one that saves most first
 };
 
+// How long a run that has just ended waits for others that write to the history.
+inline constexpr std::chrono::seconds history_patience{2};
+
 // Puts a run that has just ended into the history of `home`, which is made where it is missing. Takes a time that does
-// not grow with the history, and waits two seconds at most for others that write: what could not be added is in the
+// not grow with the history, and waits no longer than history_patience: what could not be added is in the
 // run's folder all the same, from which `headrace gap` takes it. Errors: no_space, permission_denied, io_error,
 // newer_version.
 Result<void> add_past_run(const std::filesystem::path& home, const PastRun& run);

@@ -5,7 +5,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdlib>
-#include <nlohmann/json.hpp>
 #include <sstream>
 #include <string_view>
 #include <system_error>
@@ -16,6 +15,7 @@
 #include "sys/process.h"
 #include "sys/sandbox.h"
 #include "sys/side_process.h"
+#include "trial/answer.h"
 #include "trial/injection.h"
 #include "trial/output.h"
 
@@ -53,11 +53,6 @@ std::vector<std::pair<std::string, std::string>> offline_variables(bool network)
         variables.emplace_back(variable.name, variable.value);
     }
     return variables;
-}
-
-std::string problem(const Error& error) {
-    const Json json = {{"code", static_cast<int>(error.code)}, {"error", error.message}};
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
 }
 
 // Inside the new process.
@@ -101,7 +96,7 @@ bool ArmProcess::is_over(std::uint64_t steps) {
 
 std::string ArmProcess::run() {
     const Result<sys::Sandbox> sandbox = go_inside();
-    if (!sandbox) return problem(sandbox.error());
+    if (!sandbox) return answer_of(sandbox.error());
     begin_ = sys::monotonic_now();
     audit::RecordOptions options;
     options.command = options_.command;
@@ -114,7 +109,7 @@ std::string ArmProcess::run() {
     options.environment.emplace_back("HEADRACE_INJECT", injection);
     options.end = [this](std::uint64_t steps) { return is_over(steps); };
     const Result<audit::Recorded> recorded = audit::record(options);
-    if (!recorded) return problem(recorded.error());
+    if (!recorded) return answer_of(recorded.error());
     std::error_code error;
     if (!keeps) fs::remove_all(recorded->folder.path, error);
     Json loaders = Json::array();
@@ -129,14 +124,13 @@ std::string ArmProcess::run() {
                        {"whole", !ended_},
                        {"end", ended_ ? "" : ending_words(recorded->audit.run)},
                        {"read_only", sandbox->read_only}};
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return answer_of(json);
 }
 
 Result<Arm> arm_of(const std::string& answer) {
-    const Json json = Json::parse(answer);
-    if (json.contains("error")) {
-        return fail(static_cast<ErrorCode>(json.at("code").get<int>()), json.at("error").get<std::string>());
-    }
+    const Result<Json> content = content_of(answer);
+    if (!content) return tl::unexpected<Error>(content.error());
+    const Json& json = *content;
     Arm arm;
     arm.run = json.at("run").get<std::string>();
     arm.step_seconds = json.at("steps").get<std::vector<double>>();

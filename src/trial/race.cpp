@@ -92,8 +92,6 @@ std::size_t Race::runs(std::size_t number) const { return entries_[number]->step
 
 bool Race::failed(std::size_t number) const { return !entries_[number]->failure.empty(); }
 
-std::string Race::why_failed(std::size_t number) const { return entries_[number]->failure; }
-
 std::size_t Race::common_rounds(std::size_t one, std::size_t other) const {
     const auto& rounds = entries_[other]->step_seconds;
     return static_cast<std::size_t>(std::ranges::count_if(

@@ -50,7 +50,6 @@ public:
 
     std::size_t runs(std::size_t number) const;
     bool failed(std::size_t number) const;
-    std::string why_failed(std::size_t number) const;
     std::size_t common_rounds(std::size_t one, std::size_t other) const;
     // Samples a second of `one` by those of `other`, by the rounds that both ran in; none without any.
     std::optional<double> ratio(std::size_t one, std::size_t other) const;

@@ -2,13 +2,13 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <system_error>
 
 #include "audit/record.h"
 #include "base/shell.h"
 #include "base/text.h"
 #include "sys/side_process.h"
+#include "trial/answer.h"
 #include "trial/output.h"
 #include "trial/workplace.h"
 
@@ -24,37 +24,31 @@ struct Ended {
     std::string failure;  // how it ended where it did not finish
 };
 
-std::string failed_turn(const Error& error) {
-    const Json json = {{"code", static_cast<int>(error.code)}, {"error", error.message}};
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
 // In the new process.
 std::string record_turn(const std::vector<std::string>& command, const TurnsOptions& options, const fs::path& output,
                         const sys::StopSign& stop) {
-    if (const Result<void> redirected = redirect_streams(output); !redirected) return failed_turn(redirected.error());
+    if (const Result<void> redirected = redirect_streams(output); !redirected) return answer_of(redirected.error());
     audit::RecordOptions record;
     record.command = command;
     record.home = options.home;
     record.purpose = Purpose::compare;
     record.end = [&stop](std::uint64_t) { return stop.shown(); };
     const Result<audit::Recorded> recorded = audit::record(record);
-    if (!recorded) return failed_turn(recorded.error());
+    if (!recorded) return answer_of(recorded.error());
     std::error_code error;
     if (stop.shown()) fs::remove_all(recorded->folder.path, error);  // half a run is of use to nobody
-    if (recorded->not_stored) return failed_turn(*recorded->not_stored);
+    if (recorded->not_stored) return answer_of(*recorded->not_stored);
     const RunInfo& run = recorded->audit.run;
     const Json json = {{"run", recorded->folder.id()},
                        {"seconds", recorded->audit.wall_seconds},
                        {"failure", run.outcome == Outcome::finished ? "" : ending_words(run)}};
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return answer_of(json);
 }
 
 Result<Ended> ended_of(const std::string& answer, const fs::path& home) {
-    const Json json = Json::parse(answer);
-    if (json.contains("error")) {
-        return fail(static_cast<ErrorCode>(json.at("code").get<int>()), json.at("error").get<std::string>());
-    }
+    const Result<Json> content = content_of(answer);
+    if (!content) return tl::unexpected<Error>(content.error());
+    const Json& json = *content;
     return Ended{run::Folder{home / "runs" / json.at("run").get<std::string>()}, json.at("seconds").get<double>(),
                  json.at("failure").get<std::string>()};
 }
