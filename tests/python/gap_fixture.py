@@ -225,7 +225,7 @@ def meta_of(run: Planned) -> dict[str, Any]:
     return {
         "id": run.id,
         "name": "",
-        "directory": "/work",
+        "directory": "/team",
         "started": run.started,
         "headrace_version": "0.1.0",
         "parent_pid": 99,

@@ -18,7 +18,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from harness import PROGRAMS, ROOT, audit, clean_environment, descendants, headrace_command
+from harness import PROGRAMS, ROOT, audit, clean_environment, command_line, descendants, headrace_command
 
 SCHEMA = json.loads((ROOT / "docs" / "formats" / "compare.schema.json").read_text(encoding="utf-8"))
 EXAMPLE = ROOT / "examples" / "compare-on-github.yml"
@@ -219,7 +219,7 @@ def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
             if line.startswith("a 1 of 5"):
                 break
         deadline = time.monotonic() + 30
-        while not any("time.sleep(100)" in line_of(pid) for pid in descendants(running.pid)):
+        while not any(endless == command_line(pid) for pid in descendants(running.pid)):
             assert time.monotonic() < deadline
             time.sleep(0.05)
         children = descendants(running.pid)
@@ -229,14 +229,6 @@ def test_ctrl_c_ends_it_at_once(tmp_path: Path) -> None:
     assert "interrupted: the runs that had ended are kept" in rest
     assert not [pid for pid in children if Path(f"/proc/{pid}").exists()]
     assert len(kept_runs(tmp_path)) == 1
-
-
-def line_of(pid: int) -> str:
-    """The arguments of a process; empty where it has gone."""
-    try:
-        return Path(f"/proc/{pid}/cmdline").read_text(encoding="utf-8").replace("\0", " ")
-    except OSError:
-        return ""
 
 
 def test_the_workflow_of_the_docs(tmp_path: Path) -> None:

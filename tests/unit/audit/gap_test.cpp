@@ -22,7 +22,7 @@ run::PastRun past(const std::string& id, double begin, double hours, Outcome out
     run.wall_seconds = hours * hour;
     run.outcome = outcome;
     run.user = "ada";
-    run.program = "/work/train.py";
+    run.program = "/team/train.py";
     run.experiment = "key of " + id;
     run.trained = true;
     run.validated = outcome == Outcome::finished;
@@ -276,7 +276,7 @@ TEST(OpenFindings, AreTheBestOfEachProgramsNewestFinishedRun) {
     runs[0].findings = {finding("input.collate", 3000, 3000)};
     runs[1].findings = {finding("input.workers", 720, 360), finding("compute.threads", 900, 180)};
     runs[2].findings = {finding("input.storage", 3000, 3000)};
-    runs[3].program = "/work/other.py";
+    runs[3].program = "/team/other.py";
     const Gap gap = account(runs, {}, until(24 * 7));
     ASSERT_EQ(gap.open.size(), 1U);
     const OpenFinding& open = gap.open.front();

@@ -52,7 +52,7 @@ Gap usual_gap() {
     gap.trend.verdict = TrendVerdict::not_told;
     gap.users = {{"ada", 20, 15, 12, 200'000, 10'000}, {"ben", 10, 7, 6, 196'000, 26'000}};
     OpenFinding open;
-    open.program = "/work/train.py";
+    open.program = "/team/train.py";
     open.run = "20261124T000319.482Z-5f0c9a1e";
     open.finding = "input.workers";
     open.arguments = "num_workers=4, persistent_workers=True";

@@ -88,13 +88,13 @@ TEST_F(ExperimentTest, DoesNotWaitForAPipe) {
 }
 
 TEST(ProgramOfACommand, IsItsScriptOrModule) {
-    EXPECT_EQ(program_of({"python", "-u", "src/../train.py", "other.py"}, "/work"), "/work/train.py");
-    EXPECT_EQ(program_of({"torchrun", "--nproc", "2", "/code/train.py"}, "/work"), "/code/train.py");
-    EXPECT_EQ(program_of({"python", "-m", "package.train", "--x"}, "/work"), "package.train");
-    EXPECT_EQ(program_of({"python", "-m", "torch.distributed.run", "train.py"}, "/work"), "/work/train.py");
-    EXPECT_EQ(program_of({"train-model", "-m"}, "/work"), "train-model");
-    EXPECT_EQ(program_of({".py"}, "/work"), ".py");
-    EXPECT_EQ(program_of({}, "/work"), "");
+    EXPECT_EQ(program_of({"python", "-u", "src/../train.py", "other.py"}, "/team"), "/team/train.py");
+    EXPECT_EQ(program_of({"torchrun", "--nproc", "2", "/code/train.py"}, "/team"), "/code/train.py");
+    EXPECT_EQ(program_of({"python", "-m", "package.train", "--x"}, "/team"), "package.train");
+    EXPECT_EQ(program_of({"python", "-m", "torch.distributed.run", "train.py"}, "/team"), "/team/train.py");
+    EXPECT_EQ(program_of({"train-model", "-m"}, "/team"), "train-model");
+    EXPECT_EQ(program_of({".py"}, "/team"), ".py");
+    EXPECT_EQ(program_of({}, "/team"), "");
 }
 
 TEST_F(ExperimentTest, FindsTheCodeBesideAScriptThatLiesElsewhere) {

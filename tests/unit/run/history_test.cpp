@@ -2,13 +2,13 @@
 
 #include <SQLiteCpp/SQLiteCpp.h>
 #include <gtest/gtest.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmath>
 #include <filesystem>
 #include <fstream>
 
+#include "run/processes.h"
 #include "run/trial_file.h"
 
 namespace headrace::run {
@@ -136,20 +136,15 @@ TEST_F(HistoryTest, OfANewerHeadraceIsLeftAlone) {
 
 TEST_F(HistoryTest, SeveralProcessesMayWrite) {
     constexpr int writers = 6, each = 5;
-    for (int writer = 0; writer < writers; ++writer) {
-        if (::fork() != 0) continue;
+    const auto write = [&](int writer) {
         bool good = true;
         for (int i = 0; i < each; ++i) {
             const std::string id = std::to_string(writer) + "-" + std::to_string(i);
             good = add_to_history(home_, made_up(id, 1.4)).has_value() && good;
         }
-        ::_exit(good ? 0 : 1);
-    }
-    for (int writer = 0; writer < writers; ++writer) {
-        int status = 0;
-        ASSERT_GT(::wait(&status), 0);
-        EXPECT_EQ(status, 0);
-    }
+        return good;
+    };
+    EXPECT_EQ(processes_that_succeed(writers, write), writers);
     EXPECT_EQ(rows(), writers * each);
 }
 

@@ -14,7 +14,7 @@ namespace {
 class GitFolder : public ::testing::Test {
 protected:
     void SetUp() override {
-        if (!run_command({"git", "--version"}, {})) GTEST_SKIP() << "git is not on this machine";
+        ASSERT_TRUE(run_command({"git", "--version"}, {})) << "make setup installs git";
         // What a hook of git sets must not lead to another repository.
         (void)::setenv("GIT_DIR", "/nowhere", 1);
         (void)::setenv("GIT_INDEX_FILE", "/nowhere/index", 1);
