@@ -4,23 +4,17 @@
 #include <sys/stat.h>
 
 #include <algorithm>
-#include <ctime>
 #include <filesystem>
 #include <vector>
 
 #include "audit/edit.h"
+#include "base/utc.h"
 #include "sys/file.h"
 
 namespace headrace::audit {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Since 1970, of an ISO 8601 time in UTC; 0 where it is none.
-std::time_t epoch_of(const std::string& started) {
-    std::tm time{};
-    return ::strptime(started.c_str(), "%Y-%m-%dT%H:%M:%SZ", &time) != nullptr ? ::timegm(&time) : 0;
-}
 
 std::vector<std::string_view> lines_of(std::string_view text) {
     std::vector<std::string_view> lines;
@@ -37,7 +31,7 @@ std::optional<std::string> source_of(const fs::path& path, const RunInfo& run) {
     struct stat status {};
     if (::stat(path.c_str(), &status) != 0) return std::nullopt;
     const Result<std::string> source = sys::read_whole(path);
-    if (!source || status.st_mtime > epoch_of(run.started)) return std::nullopt;
+    if (!source || status.st_mtime > base::seconds_of_utc(run.started).value_or(0)) return std::nullopt;
     return *source;
 }
 

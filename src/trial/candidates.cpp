@@ -19,10 +19,6 @@ bool same_loader(const Audit& audit, const Finding& finding) {
     return !finding.loader || (loader != nullptr && loader->made && same_site(*finding.loader, *loader->made));
 }
 
-bool may(Changes changes, const std::set<Changes>& allowed) {
-    return (changes != Changes::numerics && changes != Changes::semantics) || allowed.contains(changes);
-}
-
 Candidate of_finding(const Finding& finding) {
     return {finding.fix, finding.id, finding, std::max(finding.changes, changes_of(finding.fix))};
 }
@@ -33,7 +29,7 @@ std::vector<Candidate> predicted(const Audit& audit, const std::set<Changes>& al
         const bool on_top = finding.fix.cache_bytes || finding.fix.precision;
         if (on_top != extra || !finding.gain || !can_be_tried(finding) || !same_loader(audit, finding)) continue;
         Candidate candidate = of_finding(finding);
-        if (may(candidate.changes, allowed)) candidates.push_back(std::move(candidate));
+        if (is_allowed(candidate.changes, allowed)) candidates.push_back(std::move(candidate));
     }
     std::ranges::stable_sort(candidates, std::greater<>(),
                              [](const Candidate& candidate) { return candidate.finding->gain->ratio.predicted; });

@@ -16,8 +16,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool needs_word(Changes changes) { return changes == Changes::numerics || changes == Changes::semantics; }
-
 std::string machine_words(const Machine& machine) {
     std::string words = fmt::format("{} with {:.3g} cores", base::printable(machine.cpu), machine.cores_usable);
     for (const std::string& accelerator : machine.accelerators) words += " and " + base::printable(accelerator);
@@ -62,7 +60,7 @@ void fill(LoaderBefore& into, const LoaderBefore& from) {
 
 // Takes one fix, or says why not.
 std::string take(const ProvenFix& fix, const std::set<Changes>& allowed, const fs::path& directory, Chosen& chosen) {
-    if (needs_word(fix.changes) && !allowed.contains(fix.changes)) {
+    if (!is_allowed(fix.changes, allowed)) {
         return fmt::format("it changes {}: give --allow {}", name(fix.changes), name(fix.changes));
     }
     Ground ground;

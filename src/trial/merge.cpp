@@ -21,6 +21,10 @@ bool merge(Fix& into, const Fix& from) {
            merge_value(into.cache_bytes, from.cache_bytes);
 }
 
+bool is_allowed(Changes changes, const std::set<Changes>& allowed) {
+    return (changes != Changes::numerics && changes != Changes::semantics) || allowed.contains(changes);
+}
+
 bool same_site(const LoaderSite& x, const LoaderSite& y) {
     return x.file == y.file && x.line == y.line && x.sampler == y.sampler;
 }
